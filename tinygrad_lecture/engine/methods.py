@@ -1,0 +1,84 @@
+"""The ndarray methods that people use, each the NumPy function of its name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .tensor import Tensor
+
+
+class ArrayMethods:
+    """Methods of an ndarray, written with NumPy's functions, which find their rules by themselves."""
+
+    __slots__ = ()
+
+    ndim: Any
+    shape: Any
+
+    def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """np.sum."""
+        return np.sum(self, axis=axis, keepdims=keepdims)  # type: ignore
+
+    def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """np.mean."""
+        return np.mean(self, axis=axis, keepdims=keepdims)  # type: ignore
+
+    def max(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """np.max."""
+        return np.max(self, axis=axis, keepdims=keepdims)  # type: ignore
+
+    def min(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """np.min."""
+        return np.min(self, axis=axis, keepdims=keepdims)  # type: ignore
+
+    def prod(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """np.prod."""
+        return np.prod(self, axis=axis, keepdims=keepdims)  # type: ignore
+
+    def argmax(self, axis: Any = None) -> Tensor:
+        """np.argmax: a Tensor without gradient."""
+        return np.argmax(self, axis=axis)  # type: ignore
+
+    def argmin(self, axis: Any = None) -> Tensor:
+        """np.argmin: a Tensor without gradient."""
+        return np.argmin(self, axis=axis)  # type: ignore
+
+    def clip(self, min: Any = None, max: Any = None) -> Tensor:
+        """np.clip."""
+        return np.clip(self, min, max)  # type: ignore
+
+    def dot(self, other: Any) -> Tensor:
+        """The matrix product for up to two axes on each side, as `@`; scalars multiply."""
+        if self.ndim > 2 or np.ndim(other) > 2:
+            raise ValueError("dot of more than two axes: write np.einsum or np.matmul, which say which axes meet")
+        return self * other if not (self.ndim and np.ndim(other)) else self @ other  # type: ignore
+
+    def reshape(self, *shape: Any, order: Any = "C") -> Tensor:
+        """np.reshape; the lengths may be given one by one."""
+        wanted = shape[0] if len(shape) == 1 else shape
+        return np.reshape(self, wanted, order=order)  # type: ignore
+
+    def ravel(self) -> Tensor:
+        """All elements along one axis."""
+        return np.reshape(self, -1)  # type: ignore
+
+    flatten = ravel
+
+    def transpose(self, *axes: Any) -> Tensor:
+        """np.transpose; the axes may be given one by one."""
+        return np.transpose(self, (axes[0] if len(axes) == 1 else axes) or None)  # type: ignore
+
+    @property
+    def T(self) -> Tensor:
+        """The axes in reverse order."""
+        return np.transpose(self)  # type: ignore
+
+    @property
+    def mT(self) -> Tensor:
+        """The last two axes exchanged."""
+        if self.ndim < 2:
+            raise ValueError(f"mT needs at least two axes, this Tensor has shape {self.shape}")
+        return np.transpose(self, (*range(self.ndim - 2), self.ndim - 1, self.ndim - 2))  # type: ignore

@@ -1,0 +1,234 @@
+"""The table of operations: which function has which local rules, and which arguments are inputs.
+
+An operation is a NumPy function (or one of our own) together with what backpropagation needs to
+know of it, in one of two forms:
+
+- an *elementwise* function gives its **slope** dy/dx = slope(y, *x, **options) for each input;
+  the engine alone multiplies it with the error that arrives (the lecture's "up times down");
+- any other function gives a **rule** rule(err, y, *x, **options) for each input, linear in err,
+  or one rule each(k, err, y, *x, **options) for input k where there can be any number of inputs.
+
+`y` is the operation's own output. Nothing else is in sight: that is the locality of C3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+Rule = Callable[..., Any] | float | None
+Bound = tuple[tuple[Any, ...], dict[str, Any]]
+
+
+class Op:
+    """A differentiable operation: its forward function, its local rules and its signature.
+
+    forward(*inputs, **options) computes raw values; bind(args, kwargs) sorts a user's call into
+    inputs and options. `broadcasts` says that a rule may hand back the shape that broadcasting
+    gave its input, which the engine then sums; slopes always may.
+    """
+
+    __slots__ = ("bind", "broadcasts", "differentiable", "each", "forward", "name", "rules", "slopes")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.forward: Callable[..., Any] = _undeclared
+        self.bind: Callable[[tuple[Any, ...], dict[str, Any]], Bound] = _undeclared
+        self.slopes: tuple[Rule, ...] | None = None
+        self.rules: tuple[Rule, ...] | None = None
+        self.each: Callable[..., Any] | None = None
+        self.broadcasts = False
+        self.differentiable = False
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}>"
+
+
+def _undeclared(*_: Any, **__: Any) -> Any:
+    raise AssertionError("an operation was used before its rules were declared")
+
+
+OPS: dict[Any, Op] = {}
+"""NumPy function → operation: what `__array_ufunc__` and `__array_function__` look up."""
+
+COMPOSED: dict[Any, Callable[..., Any]] = {}
+"""NumPy function → the same function written with others that have rules."""
+
+PLAIN: dict[Any, Callable[..., Any]] = {}
+"""NumPy function → a function that answers about a Tensor without being recorded (`np.shape`)."""
+
+
+def name_of(fn: Any) -> str:
+    """The name by which a user knows a function: `np.linalg.solve`."""
+    module = getattr(fn, "__module__", None) or ""
+    module = "np" if isinstance(fn, np.ufunc) and getattr(np, fn.__name__, None) is fn else module
+    name = getattr(fn, "__name__", None) or repr(fn)
+    return f"{module.replace('numpy', 'np', 1)}.{name}" if module else name
+
+
+def op_of(fn: Any) -> Op:
+    """The operation of a function, made empty where the tables have not declared it yet."""
+    if isinstance(getattr(fn, "op", None), Op):
+        OPS[fn] = fn.op
+    elif fn not in OPS:
+        OPS[fn] = Op(getattr(fn, "__name__", repr(fn)))
+    return OPS[fn]
+
+
+def slopes(fn: Any, *per_input: Rule, signature: str | Callable[..., Bound] | None = None) -> Op:
+    """Declare an elementwise operation by its slopes, one per input.
+
+    A slope is slope(y, *x, **options), a number where it is constant, None where the input is
+    not differentiable.
+    """
+    op = _declare(fn, signature, len(per_input))
+    op.slopes = per_input
+    op.differentiable = any(slope is not None for slope in per_input)
+    return op
+
+
+def rules(
+    fn: Any,
+    *per_input: Rule,
+    each: Callable[..., Any] | None = None,
+    signature: str | Callable[..., Bound] | None = None,
+    forward: Callable[..., Any] | None = None,
+    broadcasts: bool = False,
+) -> Op:
+    """Declare an operation by its rules, one per input: rule(err, y, *x, **options), linear in err.
+
+    each: in place of them, one each(k, err, y, *x, **options) for any number of inputs.
+    forward: forward(*inputs, **options), where `fn` takes its arguments in another form.
+    """
+    op = _declare(fn, signature, len(per_input))
+    op.rules, op.each, op.broadcasts, op.differentiable = per_input, each, broadcasts, True
+    op.forward = forward or op.forward
+    return op
+
+
+def constant(fn: Any, signature: str | None = None) -> Op:
+    """Declare a piecewise constant operation: it gives a Tensor without gradient."""
+    return _declare(fn, signature, fn.nin if isinstance(fn, np.ufunc) else 1)
+
+
+def composed(fn: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Declare a NumPy function as the decorated composition of functions that have rules."""
+
+    def declare(composition: Callable[..., Any]) -> Callable[..., Any]:
+        COMPOSED[fn] = composition
+        return composition
+
+    return declare
+
+
+def plain(fn: Any, answer: Callable[..., Any]) -> None:
+    """Declare a function that answers about a Tensor and is not recorded."""
+    PLAIN[fn] = answer
+
+
+def _declare(fn: Any, signature: str | Callable[..., Bound] | None, n_inputs: int) -> Op:
+    op = op_of(fn)
+    op.forward = getattr(fn, "__wrapped__", fn) if getattr(fn, "op", None) is op else fn
+    if callable(signature):
+        op.bind = _binder_from_function(op.name, signature)
+    else:
+        names = signature or ", ".join("abcdefgh"[:n_inputs])
+        op.bind = binder(op.name, names)
+    return op
+
+
+REFUSED = {
+    "out": "a Tensor is never written into; use the Tensor that the call returns",
+    "dtype": "cast with .astype(dtype) before or after",
+    "where": "choose with np.where(mask, t, neutral) first",
+}
+
+
+def refuse(name: str, argument: str) -> TypeError:
+    """The error for an argument that is neither an input nor an option of an operation."""
+    way_out = REFUSED.get(argument, "leave it out, or leave the graph on purpose with t.detach() or t.numpy()")
+    return TypeError(f"{name} with a Tensor does not take {argument}=: {way_out}")
+
+
+def binder(name: str, signature: str) -> Callable[[tuple[Any, ...], dict[str, Any]], Bound]:
+    """Read a signature once, and return the function that sorts calls by it.
+
+    The arguments stand in NumPy's order: `a` is an input, `a|b` an input with two names,
+    `axis=` a static option, `out!` is refused. "a, axis=, dtype!, out!, keepdims=" is np.sum's.
+    """
+    order: list[str] = []
+    kinds: dict[str, str] = {}
+    aliases: dict[str, str] = {}
+    for part in signature.split(", "):
+        first, *others = part.rstrip("=!").split("|")
+        order.append(first)
+        kinds[first] = part[-1] if part[-1] in "=!" else "input"
+        aliases.update(dict.fromkeys(others, first))
+    inputs = tuple(n for n in order if kinds[n] == "input")
+    leading = len(inputs) if tuple(order[: len(inputs)]) == inputs else 1
+
+    def bind(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Bound:
+        if not kwargs and len(args) <= leading:
+            if not args:
+                raise TypeError(f"{name} needs its argument {order[0]!r}")
+            return args, {}
+        if len(args) > len(order):
+            raise refuse(name, "out") if len(args) == len(order) + 1 else _too_many(name, len(order), len(args))
+        given = dict(zip(order, args, strict=False))
+        for key, value in kwargs.items():
+            key = aliases.get(key, key)
+            if key not in kinds:
+                raise refuse(name, key)
+            if given.get(key) is not None:
+                raise TypeError(f"{name} got its argument {key!r} twice")
+            given[key] = value
+        for key in given:
+            if kinds[key] == "!" and given[key] is not None:
+                raise refuse(name, key)
+        values = [given.get(n) for n in inputs]
+        while values and values[-1] is None:
+            values.pop()
+        return tuple(values), {n: v for n, v in given.items() if kinds[n] == "="}
+
+    return bind
+
+
+def _too_many(name: str, allowed: int, given: int) -> TypeError:
+    return TypeError(f"{name} takes at most {allowed} arguments, {given} were given")
+
+
+def _binder_from_function(
+    name: str, signature: Callable[..., Bound]
+) -> Callable[[tuple[Any, ...], dict[str, Any]], Bound]:
+    """A binder whose declared signature is a Python function returning inputs and options."""
+
+    def bind(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Bound:
+        try:
+            return signature(*args, **kwargs)
+        except TypeError as error:
+            text = str(error)
+            if "unexpected keyword argument" in text:
+                raise refuse(name, text.split("'")[1]) from None
+            raise TypeError(f"{name}: {text}") from None
+
+    return bind
+
+
+def nearest(name: str, among: Sequence[str]) -> list[str]:
+    """The names closest to a misspelt or missing one."""
+    from difflib import get_close_matches
+
+    return get_close_matches(name, among, n=3, cutoff=0.6)
+
+
+def unknown(fn: Any) -> TypeError:
+    """The error for a function without a rule: its name, the nearest that has one, and the ways out."""
+    names = [name_of(f) for f in (*OPS, *COMPOSED)]
+    close = nearest(name_of(fn), [n for n in names if n.startswith("np.")])
+    hint = f" The nearest with one: {', '.join(close)}." if close else ""
+    return TypeError(
+        f"no local rule is known for {name_of(fn)}.{hint} Give it one with tl.local_rule, "
+        "or leave the graph on purpose with t.detach() or t.numpy()"
+    )

@@ -1,0 +1,165 @@
+"""The engine's own primitives, and `local_rule`, by which users make theirs.
+
+⊙ (`odot`) is the product of the error that arrives and a slope; `getitem` and `scatter_add` are
+each the other's rule; `cast` changes the dtype, and the walk casts the error back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, TypeVar
+
+import numpy as np
+
+from .op import OPS, Op, Rule, binder, constant, name_of, rules, slopes
+from .tensor import CAST, DETACH, GETITEM, TRUNCATE, Tensor, call
+from .values import Array
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def local_rule(
+    fn: F,
+    *,
+    slopes: Rule | Sequence[Rule] | None = None,
+    rules: Rule | Sequence[Rule] | None = None,
+    broadcasts: bool = False,
+) -> F:
+    """The function made differentiable by local rules, to all orders.
+
+    fn: computes one array from arrays; its first parameters are the inputs, one for each slope or
+        rule, the others are options. A NumPy or SciPy function is then known by its own name too.
+    slopes: for an elementwise fn, dy/dx = slope(y, *inputs, **options) per input (a number where constant).
+    rules: for any other fn, rule(err, y, *inputs, **options) per input, linear in err, the error
+        that arrives, of y's shape; it hands back an error of that input's shape.
+    broadcasts: a rule may hand back the shape to which broadcasting stretched its input.
+    None in place of a slope or a rule: not differentiable in that input.
+    Raises TypeError where there are neither or both, or more of them than parameters; a rule that
+    hands back a wrong shape is a ValueError when it runs. Source: C3.
+
+    >>> cube = local_rule(lambda x: x**3, slopes=lambda y, x: 3 * x**2)
+    """
+    if (slopes is None) == (rules is None):
+        raise TypeError(f"local_rule({name_of(fn)}): give either slopes= or rules=")
+    given = slopes if rules is None else rules
+    per_input: tuple[Rule, ...] = tuple(given) if isinstance(given, Sequence) else (given,)
+    for rule in per_input:
+        if not (rule is None or callable(rule) or isinstance(rule, float | int)):
+            raise TypeError(f"local_rule({name_of(fn)}): a {type(rule).__name__} is neither a function nor a number")
+    per_input = tuple(float(r) if isinstance(r, int | float) else r for r in per_input)
+    op = declared(fn, per_input, elementwise=rules is None, broadcasts=broadcasts)
+    if isinstance(fn, np.ufunc) or hasattr(fn, "_implementation"):
+        OPS[fn] = op
+        return fn
+    return differentiable(fn, op)
+
+
+def declared(fn: Callable[..., Any], per_input: tuple[Rule, ...], *, elementwise: bool, broadcasts: bool) -> Op:
+    """The operation of a user's function: its first parameters are inputs, the others options."""
+    op = Op(getattr(fn, "__name__", repr(fn)))
+    if isinstance(fn, np.ufunc):
+        parameters = list("abcdefgh"[: fn.nin])
+    else:
+        from inspect import Parameter, signature
+
+        known = signature(fn).parameters.values()
+        parameters = [p.name for p in known if p.kind not in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)]
+    if len(per_input) > len(parameters):
+        raise TypeError(
+            f"local_rule({op.name}): {len(per_input)} rules for a function of {len(parameters)} named arguments"
+        )
+    op.forward = fn
+    op.bind = binder(op.name, ", ".join(p + "=" * (i >= len(per_input)) for i, p in enumerate(parameters)))
+    op.slopes, op.rules = (per_input, None) if elementwise else (None, per_input)
+    op.broadcasts, op.differentiable = broadcasts, True
+    return op
+
+
+def differentiable(fn: F, op: Op) -> F:
+    """A function that runs as it is on arrays, and is recorded as `op` where it meets a Tensor."""
+
+    @wraps(fn)
+    def function(*args: Any, **kwargs: Any) -> Any:
+        for x in (*args, *kwargs.values()):
+            if x.__class__ is Tensor:
+                return call(op, args, kwargs)
+        return fn(*args, **kwargs)
+
+    function.op = op  # type: ignore[attr-defined]
+    return function  # type: ignore[return-value]
+
+
+def own(op: Op) -> Callable[[F], F]:
+    """An operation of our own, under its public name; its rules are declared beside it."""
+
+    def name(fn: F) -> F:
+        op.forward = fn
+        return differentiable(fn, op)
+
+    return name
+
+
+@own(Op("odot"))
+def odot(err: Array, slope: Array) -> Array:
+    """err ⊙ slope: their product, but where no error arrives none is handed on: 0 ⊙ ∞ = 0 ⊙ NaN = 0."""
+    with np.errstate(invalid="ignore"):
+        return np.where(err == 0, err, err * slope)[()]
+
+
+slopes(odot, lambda y, err, slope: slope, lambda y, err, slope: err)
+
+
+@own(GETITEM)
+def getitem(x: Array, index: tuple[Any, ...]) -> Array:
+    """x[index], for every kind of index NumPy knows."""
+    return x[_raw(index)]
+
+
+@own(Op("scatter_add"))
+def scatter_add(err: Array, index: tuple[Any, ...], shape: tuple[int, ...]) -> Array:
+    """Zeros of a shape, with err added at index; where an index repeats, the errors sum."""
+    place = _raw(index)
+    z = np.zeros(shape, err.dtype)
+    if all(_never_repeats(i) for i in place):
+        z[place] = err
+    else:
+        np.add.at(z, place, err)
+    return z
+
+
+def _raw(index: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple([i._data if i.__class__ is Tensor else i for i in index])
+
+
+def _never_repeats(i: Any) -> bool:
+    return i is None or i is Ellipsis or isinstance(i, int | slice | np.integer) or getattr(i, "dtype", None) == bool
+
+
+rules(getitem, lambda err, y, x, index: scatter_add(err, index, x.shape), signature="x, index=")
+rules(scatter_add, lambda err, y, x, index, shape: getitem(err, index), signature="err, index=, shape=")
+
+
+@own(CAST)
+def cast(x: Array, dtype: Any) -> Array:
+    """x in another floating dtype; the walk casts the error back."""
+    return x.astype(dtype)
+
+
+slopes(cast, 1.0, signature="x, dtype=")
+
+
+@own(TRUNCATE)
+def truncate(x: Array, dtype: Any) -> Array:
+    """x as integers or booleans: piecewise constant."""
+    return x.astype(dtype)
+
+
+@own(DETACH)
+def detach(x: Array) -> Array:
+    """x itself, out of the graph."""
+    return x
+
+
+constant(truncate, "x, dtype=")
+constant(detach)

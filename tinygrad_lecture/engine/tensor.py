@@ -1,0 +1,382 @@
+"""Tensor: an array, and how it came about.
+
+A Tensor that an operation made is a node `(op, inputs, options)`: plain data, no closure, no
+reference to anything that uses it. Its stamp counts creation, so inputs are always older than
+what was made from them: creation order is topological order, and nodes are freed by reference
+counts alone.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+from .methods import ArrayMethods
+from .op import COMPOSED, OPS, PLAIN, Op, name_of, op_of, refuse, unknown
+from .recording import current, user_line
+from .values import Array, must_float, named, one_array, operand, owned
+
+next_stamp = count(1).__next__
+CAST, TRUNCATE, DETACH, GETITEM = (Op(name) for name in ("cast", "truncate", "detach", "getitem"))
+NO_OPTIONS: dict[str, Any] = {}
+_NUMBERS = frozenset({float, int, bool, np.float64, np.float32, np.bool_, np.int64})
+
+
+def _operator(fn: np.ufunc, python: Callable[..., Any]) -> tuple[Callable[..., Tensor], Callable[..., Tensor]]:
+    """The methods behind `t ∘ x` and `x ∘ t`: NumPy's ufunc, computed by Python's operator."""
+    op = op_of(fn)
+
+    def left(a: Tensor, b: Any) -> Tensor:
+        if b.__class__ is Tensor:
+            value = b._data
+        else:
+            value = b = b if b.__class__ in _NUMBERS else operand(b, op.name)
+        try:
+            data = python(a._data, value)
+        except ValueError as error:
+            raise named(error, op.name, (a, b)) from error
+        return node(op, (a, b), NO_OPTIONS, data)
+
+    def right(b: Tensor, a: Any) -> Tensor:
+        a = a if a.__class__ in _NUMBERS else operand(a, op.name)
+        try:
+            data = python(a, b._data)
+        except ValueError as error:
+            raise named(error, op.name, (a, b)) from error
+        return node(op, (a, b), NO_OPTIONS, data)
+
+    return left, right
+
+
+def _unary(fn: np.ufunc, python: Callable[..., Any]) -> Callable[[Tensor], Tensor]:
+    op = op_of(fn)
+    return lambda a: node(op, (a,), NO_OPTIONS, python(a._data))
+
+
+class Tensor(ArrayMethods):
+    """An array of numbers that remembers how it was computed.
+
+    values: anything `np.array` takes; copied. Real numbers only.
+    requires_grad: whether `backward()` shall add into `grad`; the values must then be floating.
+    Raises TypeError for object, string and complex data, and for integers that require a gradient.
+    Source: C3; NumPy's array protocols (NEP 13 and NEP 18).
+    """
+
+    __slots__ = ("_data", "grad", "inputs", "needs", "op", "options", "stamp")
+    __hash__ = None  # type: ignore[assignment]  # == compares elementwise, as for an ndarray
+
+    _data: Array
+    op: Op | None
+    inputs: tuple[Any, ...]
+    options: dict[str, Any]
+    needs: bool
+    grad: Array
+    stamp: int
+
+    def __init__(self, values: Any, requires_grad: bool = False) -> None:
+        if values.__class__ is Tensor:
+            _must_convert(values, "Tensor(t)", "t itself, or t.detach() for its values alone")
+            values = values._data
+        data = owned(values)
+        if requires_grad:
+            must_float(data, "Tensor(…, requires_grad=True)")
+        _fill(self, data, None, (), NO_OPTIONS, requires_grad)
+
+    # what it is
+    @property
+    def data(self) -> np.ndarray:
+        """The values as a read-only view."""
+        _refuse_while_recording(self, "data")
+        view = np.asarray(self._data).view()
+        view.flags.writeable = False
+        return view
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether an error that arrives here is of use to a leaf that requires a gradient."""
+        return self.needs
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The lengths of the axes."""
+        return self._data.shape  # type: ignore[no-any-return]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the numbers."""
+        return self._data.dtype  # type: ignore[no-any-return]
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self._data.ndim  # type: ignore[no-any-return]
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return self._data.size  # type: ignore[no-any-return]
+
+    def __repr__(self) -> str:
+        body = np.array2string(np.asarray(self._data), separator=", ", prefix="Tensor(", threshold=100)
+        made_by = f", op={self.op.name}" if self.op else ""
+        needs = ", requires_grad=True" if self.needs else ""
+        return f"Tensor({body}, shape={self.shape}, dtype={self.dtype}{made_by}{needs})"
+
+    # leaving the graph, on purpose
+    def numpy(self) -> np.ndarray:
+        """A copy of the values as an ndarray, outside the graph."""
+        _refuse_while_recording(self, "numpy()")
+        return np.array(self._data)
+
+    def item(self) -> float | int | bool:
+        """The value of a Tensor of one element as a Python number, outside the graph."""
+        _refuse_while_recording(self, "item()")
+        return self._data.item()  # type: ignore[no-any-return]
+
+    def tolist(self) -> Any:
+        """The values as nested lists of Python numbers, outside the graph."""
+        _refuse_while_recording(self, "tolist()")
+        return self._data.tolist()
+
+    def detach(self) -> Tensor:
+        """The same values as a Tensor without gradient: no error flows back through it."""
+        return apply(DETACH, (self,), NO_OPTIONS)
+
+    def astype(self, dtype: Any) -> Tensor:
+        """Cast; to integers or booleans it gives a Tensor without gradient."""
+        to = np.dtype(dtype)
+        return apply(CAST if to.kind == "f" else TRUNCATE, (self,), {"dtype": to})
+
+    def copy(self) -> Tensor:
+        """A node of its own with the same values, through which the error flows back."""
+        return +self
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        _must_convert(self, "np.asarray(t)", "t.numpy() for its values, np.stack([t, …]) to join Tensors")
+        if dtype is None or np.dtype(dtype) == self.dtype:
+            return np.array(self._data) if copy else self.data
+        return np.array(self._data, dtype=dtype)
+
+    def __float__(self) -> float:
+        _must_convert(self, "float(t)", "t.item() for its value, np.sin(t) in place of math.sin(t)")
+        return float(self._data)
+
+    def __int__(self) -> int:
+        _must_convert(self, "int(t)", "t.item() for its value")
+        return int(self._data)
+
+    def __index__(self) -> int:
+        _must_convert(self, "using t as an index", "t.item() for its value")
+        return self._data.__index__()  # type: ignore[no-any-return]
+
+    def __bool__(self) -> bool:
+        _must_convert(self, "bool(t)", "t.item() for its value, np.where to choose between Tensors")
+        return bool(self._data)
+
+    def __format__(self, spec: str) -> str:
+        return format(self._data.item(), spec) if spec and self.size == 1 else format(repr(self), spec)
+
+    # the two things that change
+    def backward(self, err: Any = None) -> None:
+        """Add the gradient of this Tensor into `grad` of every leaf it depends on.
+
+        err: the error that arrives, of this Tensor's shape; 1 for a scalar. The graph stays usable,
+        and a second call adds exactly the same once more.
+        Raises ValueError for a wrong shape or a missing err, TypeError where nothing requires a
+        gradient, RuntimeError where a leaf was overwritten since. Source: C1, C3.
+        """
+        from .walk import backward
+
+        backward(self, err)
+
+    def zero_grad(self) -> None:
+        """Forget the gradient collected so far."""
+        self.grad = None
+
+    def assign(self, values: Any) -> None:
+        """Write new values, of the same shape, into a leaf.
+
+        Graphs built from the old values refuse to go backward afterwards: the stamp of a leaf is
+        its version. Raises ValueError for another shape, TypeError for a Tensor an operation made.
+        """
+        if self.op is not None or current().tape is not None:
+            raise TypeError("assign() writes leaves, outside recordings; build a new Tensor from this one instead")
+        data = owned(values, self.dtype)
+        if data.shape != self.shape:
+            raise ValueError(f"assign: values of shape {data.shape} for a Tensor of shape {self.shape}")
+        self._data = data
+        self.stamp = next_stamp()
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        raise TypeError(
+            "a Tensor's elements are not assigned to, since gradients of what was read before would be wrong; "
+            "choose with np.where(mask, new, t), build anew with np.stack or np.concatenate, or t.assign(values) on a leaf"
+        )
+
+    def __getitem__(self, index: Any) -> Tensor:
+        parts = index if index.__class__ is tuple else (index,)
+        return apply(GETITEM, (self,), {"index": tuple([_index_part(i) for i in parts])})
+
+    # the operators
+    __add__, __radd__ = _operator(np.add, operator.add)
+    __sub__, __rsub__ = _operator(np.subtract, operator.sub)
+    __mul__, __rmul__ = _operator(np.multiply, operator.mul)
+    __truediv__, __rtruediv__ = _operator(np.divide, operator.truediv)
+    __pow__, __rpow__ = _operator(np.power, np.power)
+    __matmul__, __rmatmul__ = _operator(np.matmul, np.matmul)
+    __floordiv__, __rfloordiv__ = _operator(np.floor_divide, operator.floordiv)
+    __mod__, __rmod__ = _operator(np.mod, operator.mod)
+    __and__, __rand__ = _operator(np.bitwise_and, operator.and_)
+    __or__, __ror__ = _operator(np.bitwise_or, operator.or_)
+    __xor__, __rxor__ = _operator(np.bitwise_xor, operator.xor)
+    __lt__, _ = _operator(np.less, operator.lt)
+    __le__, _ = _operator(np.less_equal, operator.le)
+    __gt__, _ = _operator(np.greater, operator.gt)
+    __ge__, _ = _operator(np.greater_equal, operator.ge)
+    __eq__, _ = _operator(np.equal, operator.eq)  # type: ignore[assignment]
+    __ne__, _ = _operator(np.not_equal, operator.ne)  # type: ignore[assignment]
+    __neg__ = _unary(np.negative, operator.neg)
+    __pos__ = _unary(np.positive, operator.pos)
+    __abs__ = _unary(np.absolute, abs)
+    __invert__ = _unary(np.invert, operator.invert)
+    del _
+
+    # NumPy's protocols
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, **kwargs: Any) -> Any:
+        if method != "__call__":
+            raise TypeError(f"np.{ufunc.__name__}.{method} has no local rule; use the NumPy function of that meaning")
+        op = OPS.get(ufunc)
+        if op is None:
+            raise unknown(ufunc)
+        if kwargs:
+            raise refuse(name_of(ufunc), next(iter(kwargs)))
+        return apply(op, args, NO_OPTIONS)
+
+    def __array_function__(self, fn: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        op = OPS.get(fn)
+        if op is not None:
+            return call(op, args, kwargs)
+        other = COMPOSED.get(fn) or PLAIN.get(fn)
+        if other is None:
+            raise unknown(fn)
+        try:
+            return other(*args, **kwargs)
+        except TypeError as error:
+            if "unexpected keyword argument" in str(error):
+                raise refuse(name_of(fn), str(error).split("'")[1]) from None
+            raise
+
+    def __len__(self) -> int:
+        if self.ndim == 0:
+            raise TypeError("len() of a Tensor without axes")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if self.ndim == 0:
+            raise TypeError("iteration over a Tensor without axes")
+        return (self[i] for i in range(self.shape[0]))
+
+    def __reduce__(self) -> Any:
+        if self.op is not None:
+            raise TypeError(
+                "only leaves can be pickled or copied: this Tensor was made by an operation. "
+                "Keep t.numpy(), or record the computation with tl.record"
+            )
+        return _leaf_again, (np.asarray(self._data), self.needs, self.grad)
+
+
+def _leaf_again(values: np.ndarray, requires_grad: bool, grad: Array) -> Tensor:
+    t = Tensor(values, requires_grad)
+    t.grad = grad
+    return t
+
+
+def _fill(
+    t: Tensor, data: Array, op: Op | None, inputs: tuple[Any, ...], options: dict[str, Any], needs: bool
+) -> Tensor:
+    t._data = data
+    t.op = op
+    t.inputs = inputs
+    t.options = options
+    t.needs = needs
+    t.grad = None
+    t.stamp = next_stamp()
+    return t
+
+
+def leaf(data: Array, needs: bool = True, op: Op | None = None) -> Tensor:
+    """A leaf around values that nobody writes into: no copy."""
+    return _fill(Tensor.__new__(Tensor), data, op, (), NO_OPTIONS, needs)
+
+
+def node(op: Op, inputs: tuple[Any, ...], options: dict[str, Any], data: Array) -> Tensor:
+    """The Tensor that an operation made; it remembers how where a gradient or a recording wants it."""
+    mode = current()
+    needs = False
+    if mode.records and op.differentiable:
+        for x in inputs:
+            if x.__class__ is Tensor and x.needs:
+                needs = True
+                break
+    taped = mode.tape is not None
+    if not (needs or taped):
+        return _fill(Tensor.__new__(Tensor), data, op, (), NO_OPTIONS, False)
+    t = _fill(Tensor.__new__(Tensor), data, op, inputs, options, needs)
+    if taped:
+        mode.tape.append(t)  # type: ignore[union-attr]
+    return t
+
+
+def call(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
+    """Sort a user's arguments into inputs and options, and apply the operation to them."""
+    inputs, options = op.bind(args, kwargs)
+    for key, value in options.items():
+        if value.__class__ is Tensor:
+            raise TypeError(f"{op.name}: {key}= is a static option, not differentiable; pass a plain value, not a Tensor")
+    return apply(op, inputs, options)
+
+
+def apply(op: Op, inputs: tuple[Any, ...], options: dict[str, Any]) -> Tensor:
+    """Run an operation forward on raw values, and record it."""
+    inputs = tuple([x if x.__class__ is Tensor or x.__class__ in _NUMBERS else operand(x, op.name) for x in inputs])
+    try:
+        data = op.forward(*[x._data if x.__class__ is Tensor else x for x in inputs], **options)
+    except (ValueError, IndexError) as error:
+        raise named(error, op.name, inputs) from error
+    if data.__class__ is not np.ndarray and not isinstance(data, np.generic):
+        data = one_array(data, op.name)
+    return node(op, inputs, options, data)
+
+
+def recorded(t: Tensor) -> bool:
+    """Whether a program is being recorded and this Tensor was computed in it, or is its input."""
+    return current().tape is not None and t.op is not None
+
+
+def _must_convert(t: Tensor, what: str, way_out: str) -> None:
+    if t.needs:
+        raise TypeError(f"{what}: this Tensor requires a gradient, which would be lost without a word; write {way_out}")
+    _refuse_while_recording(t, what)
+
+
+def _refuse_while_recording(t: Tensor, what: str) -> None:
+    if recorded(t):
+        raise TypeError(
+            f"{what} while recording, at {user_line()}: the recorded program would keep the value of this one run. "
+            "Use np.where for a choice, and NumPy functions on the Tensor itself"
+        )
+
+
+def _index_part(i: Any) -> Any:
+    """A part of an index as a node keeps it: lists as arrays, Tensors as arrays outside recordings."""
+    if i.__class__ is Tensor:
+        if not recorded(i):
+            return i.numpy()
+        if i.dtype == bool:
+            _refuse_while_recording(i, "indexing with a boolean Tensor")
+        return i
+    return np.asarray(i) if i.__class__ is list else i

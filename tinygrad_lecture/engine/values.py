@@ -1,0 +1,64 @@
+"""What an array may hold here: real numbers, floating ones where a gradient is wanted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+Array = Any
+"""What NumPy computes with: an ndarray, a NumPy scalar, a Python number, and here a Tensor."""
+
+
+def real(a: Any, name: str) -> Any:
+    """The array itself where it holds real numbers, else an error that names what it holds."""
+    kind = a.dtype.kind
+    if kind in "fiub":
+        return a
+    held = {"c": "complex numbers", "O": "Python objects", "U": "strings", "S": "bytes"}.get(kind, f"{a.dtype} data")
+    raise TypeError(f"{name}: {held} have no gradient here; pass real numbers, for example np.asarray(a, dtype=float)")
+
+
+def must_float(a: Any, where: str) -> None:
+    """Refuse integers and booleans where a gradient is wanted, with the cast to write."""
+    if a.dtype.kind != "f":
+        raise TypeError(
+            f"{where}: values of dtype {a.dtype} have no gradient; cast them, for example "
+            "np.asarray(a, dtype=float), or write 3.0 in place of 3"
+        )
+
+
+def owned(values: Any, dtype: Any = None) -> Array:
+    """A private, read-only copy of real values; without axes it is a NumPy scalar, which is faster."""
+    a = real(np.array(values), "Tensor")
+    if dtype is not None and a.dtype != dtype:
+        if not np.can_cast(a.dtype, dtype, "same_kind"):
+            raise TypeError(f"values of dtype {a.dtype} would not fit {np.dtype(dtype)}; cast them first")
+        a = a.astype(dtype)
+    if a.ndim == 0:
+        return a[()]
+    a.flags.writeable = False
+    return a
+
+
+def operand(x: Any, name: str) -> Any:
+    """An input that is no Tensor, as an operation may keep it: an array, a number or None."""
+    if x.__class__ is np.ndarray or x is None:
+        return x if x is None else real(x, name)
+    if isinstance(x, np.ma.MaskedArray | np.matrix):
+        raise TypeError(f"{name}: a {type(x).__name__} cannot meet a Tensor, its meaning would be lost; use np.asarray")
+    return real(x if isinstance(x, np.generic) else np.asarray(x), name)
+
+
+def one_array(data: Any, name: str) -> np.ndarray:
+    """The result of an operation as an array; several results in a tuple or list are refused."""
+    if isinstance(data, tuple | list):
+        raise TypeError(f"{name} returned a {type(data).__name__}: a differentiable operation has one output array")
+    return real(np.asarray(data), name)  # type: ignore[no-any-return]
+
+
+def named(error: Exception, name: str, inputs: tuple[Any, ...]) -> Exception:
+    """NumPy's error about shapes or indices, with the operation and the shapes of its inputs named."""
+    shapes = " and ".join(str(np.shape(x)) for x in inputs if x is not None)
+    text = f"{name}: {error} [shapes of the inputs: {shapes}]"
+    return type(error)(text) if type(error) in (ValueError, IndexError, np.linalg.LinAlgError) else ValueError(text)

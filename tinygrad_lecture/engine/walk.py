@@ -1,0 +1,203 @@
+"""The backward walk: the error that arrives at a node is handed on to its inputs.
+
+This is backpropagation, whole. The youngest node waiting goes first; since a node is younger than
+its inputs, by then every error it will ever get has arrived and been summed. A node hands
+`err ⊙ slope`, or what its rule says, to each input. Errors live in the walk, never on nodes, and
+there is no recursion.
+
+The same code walks raw arrays (fast) and Tensors (the walk is then itself recorded, which gives
+higher orders): rules are plain NumPy code and serve both.
+"""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+from operator import mul
+from typing import Any
+
+import numpy as np
+
+from .primitives import cast, odot
+from .recording import current
+from .tensor import Tensor, leaf
+from .values import Array, owned, real
+
+Ends = list[tuple[Tensor, Array]]
+
+
+def backward(y: Tensor, err: Any = None) -> None:
+    """Add the gradient of y into the leaves it depends on (`Tensor.backward`)."""
+    if not y.needs:
+        raise TypeError(
+            "backward: this Tensor does not depend on any that requires a gradient; "
+            "make one with tl.Tensor(values, requires_grad=True)"
+        )
+    ends, _ = errors_at_ends(y, arriving(y, err), differentiable=current().depth > 0)
+    for x, e in ends:
+        x.grad = e if x.grad is None else x.grad + e
+
+
+def arriving(y: Tensor, err: Any) -> Array:
+    """The error that starts a walk: of y's shape and dtype."""
+    if err is None:
+        if y.shape != ():
+            raise ValueError(
+                f"backward of a Tensor of shape {y.shape} needs err, the error that arrives, of the same shape; "
+                "or reduce it to a scalar first, for example with np.sum"
+            )
+        return y._data.dtype.type(1)
+    if err.__class__ is Tensor and err.needs and current().depth == 0:
+        raise TypeError("backward: err requires a gradient itself; pass err.detach(), or use tl.grad for higher orders")
+    given = err if err.__class__ is Tensor else real(np.asarray(err), "backward(err)")
+    if given.shape != y.shape:
+        raise ValueError(
+            f"backward: err of shape {given.shape} arrives at a Tensor of shape {y.shape}; they must be the same"
+        )
+    if given.__class__ is Tensor and current().depth:
+        return given.astype(y.dtype)
+    return owned(np.asarray(given).astype(y.dtype))
+
+
+def errors_at_ends(
+    y: Tensor, err: Array, *, first: int = 0, last: int = 0, differentiable: bool = False
+) -> tuple[Ends, bool]:
+    """The error that reaches each leaf of y, and whether one would have gone to older Tensors.
+
+    Nodes with stamps from first to last are leaves too: the arguments of a transform. What is
+    older than first cannot depend on them, and gets nothing.
+    A raw walk multiplies plainly; only when a NaN has reached a leaf does it start over with ⊙.
+    """
+    if differentiable:
+        start = err if err.__class__ is Tensor else leaf(err, needs=False)
+        return _walk(y, start, first, last, odot, raw=False)
+    with np.errstate(divide="ignore", invalid="ignore"):  # an infinite slope meets ⊙, not the user
+        ends, outside = _walk(y, err, first, last, mul, raw=True)
+        if any(_has_nan(e) for _, e in ends):
+            ends, outside = _walk(y, err, first, last, odot, raw=True)
+    return _unaliased(ends, err), outside
+
+
+def _walk(y: Tensor, err: Array, first: int, last: int, times: Any, raw: bool) -> tuple[Ends, bool]:
+    ends: Ends = []
+    outside = False
+    waiting: dict[int, list[Any]] = {y.stamp: [y, err]}
+    youngest = [-y.stamp]
+    while youngest:
+        stamp = -heappop(youngest)
+        n, err = waiting.pop(stamp)
+        inputs = n.inputs
+        if not inputs or stamp <= last:
+            ends.append((n, err))
+            continue
+        for x in inputs:
+            if x.__class__ is Tensor and x.stamp > stamp:
+                raise overwritten(n, x)
+        if raw:
+            values = [x._data if x.__class__ is Tensor else x for x in inputs]
+            out = n._data
+        else:
+            values, out = inputs, n
+        op, options = n.op, n.options
+        slopes = op.slopes
+        for k, x in enumerate(inputs):
+            if x.__class__ is not Tensor or not x.needs:
+                continue
+            if x.stamp < first:
+                outside = True
+                continue
+            if slopes is not None:
+                slope = slopes[k]
+                if slope is None:
+                    continue
+                if slope.__class__ is float:
+                    e = err if slope == 1.0 else err * slope
+                else:
+                    e = times(err, slope(out, *values, **options))
+            elif op.each is not None:
+                e = op.each(k, err, out, *values, **options)
+            else:
+                rule = op.rules[k]
+                if rule is None:
+                    continue
+                e = rule(err, out, *values, **options)
+            value = x._data if raw else x
+            if (
+                e.__class__ is not value.__class__
+                or e.__class__ is Tensor
+                or (e.__class__ is np.ndarray and (e.shape != value.shape or e.dtype is not value.dtype))
+            ):
+                e = fitted(e, n, k, x)
+            entry = waiting.get(x.stamp)
+            if entry is None:
+                waiting[x.stamp] = [x, e]
+                heappush(youngest, -x.stamp)
+            else:
+                entry[1] = entry[1] + e
+    return ends, outside
+
+
+def fitted(e: Array, n: Tensor, k: int, x: Tensor) -> Array:
+    """What is handed to input k of a node, in that input's shape and dtype.
+
+    Broadcasting and casting are undone here, once for all operations. A rule may only hand back
+    the shape of its input (or, where it declares so, what broadcasting made of it); a slope the
+    shape of the output.
+    """
+    op = n.op
+    assert op is not None
+    if e.__class__ is not Tensor and e.__class__ is not np.ndarray:
+        e = np.asarray(e)[()]
+    if e.shape != x.shape:
+        whole = e.shape == n.shape if op.slopes is not None else op.broadcasts
+        if not whole or not _stretched(x.shape, e.shape):
+            kind = "slope" if op.slopes is not None else "rule"
+            wanted = n.shape if op.slopes is not None else x.shape
+            raise ValueError(
+                f"{op.name}: the {kind} for input {k} handed back shape {e.shape}, "
+                f"but that input has shape {x.shape}; it must be {wanted}"
+            )
+        e = unbroadcast(e, x.shape)
+    return e if e.dtype == x.dtype else cast(e, x.dtype)
+
+
+def _stretched(small: tuple[int, ...], large: tuple[int, ...]) -> bool:
+    """Whether broadcasting turns the shape small into the shape large."""
+    lead = len(large) - len(small)
+    return lead >= 0 and all(s in (1, n) for s, n in zip(small, large[lead:], strict=True))
+
+
+def unbroadcast(e: Array, shape: tuple[int, ...]) -> Array:
+    """Sum over the axes that broadcasting repeated: the adjoint of np.broadcast_to."""
+    lead = e.ndim - len(shape)
+    axes = tuple(range(lead)) + tuple(lead + i for i, n in enumerate(shape) if n == 1 and e.shape[lead + i] != 1)
+    return np.reshape(np.sum(e, axis=axes), shape)
+
+
+def overwritten(n: Tensor, x: Tensor) -> RuntimeError:
+    """The error for a walk over values that were written to after the graph had read them."""
+    name = n.op.name if n.op else "leaf"
+    return RuntimeError(
+        f"backward: the leaf of shape {x.shape} that went into {name} was overwritten by assign() since; "
+        "its gradient would be wrong. Run the forward pass again, or go backward before you assign"
+    )
+
+
+def _has_nan(e: Array) -> bool:
+    if e.__class__ is np.ndarray:
+        flat = e.ravel()
+        square = flat.dot(flat)  # NaN exactly where an element is: squares cannot cancel
+        return bool(square != square)
+    return bool(e != e)
+
+
+def _unaliased(ends: Ends, start: Array) -> Ends:
+    """The same errors, none a view of or the same object as another or as what started the walk."""
+    seen = {id(start)}
+    result: Ends = []
+    for x, e in ends:
+        if e.__class__ is np.ndarray and (e.base is not None or id(e) in seen):
+            e = e.copy()
+        seen.add(id(e))
+        result.append((x, e))
+    return result
+

@@ -1,0 +1,194 @@
+"""What networks are made of, in forms that keep their digits: activations, the linear step, errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..engine.op import Op, rules, slopes
+from ..engine.primitives import own
+from ..engine.values import Array
+from .elementwise import sech2
+from .reduction import kept
+
+
+@own(Op("logistic"))
+def logistic(x: Array) -> Array:
+    """The logistic function 1/(1 + exp(−x)), elementwise, right to the last digits in both tails.
+
+    x: any shape. Slope e/(1 + e)², e = exp(−|x|). Source: C1, as f.
+    """
+    e = np.exp(-np.abs(x))
+    return np.where(np.asarray(x) >= 0, 1.0, e) / (1.0 + e)
+
+
+slopes(logistic, lambda y, x: 0.25 * sech2(0.5 * x))
+
+
+@own(Op("relu"))
+def relu(x: Array) -> Array:
+    """max(x, 0), elementwise; slope 0 at 0 (np.maximum(x, 0) has ½ there). NaN stays NaN.
+
+    x: any shape. Source: Nair and Hinton 2010.
+    """
+    return np.maximum(x, 0.0)
+
+
+slopes(relu, lambda y, x: x > 0)
+
+
+@own(Op("softplus"))
+def softplus(x: Array) -> Array:
+    """log(1 + exp(x)) = max(x, 0) + log1p(exp(−|x|)), elementwise; slope logistic(x).
+
+    x: any shape. Source: Dugas et al. 2001.
+    """
+    return np.maximum(x, 0.0) + np.log1p(np.exp(-np.abs(x)))
+
+
+slopes(softplus, lambda y, x: logistic(x))
+
+
+def _shifted(a: Array, axis: Any) -> tuple[Array, Array]:
+    """a less its maximum along axis, and that maximum, 0 where it is infinite or there is none."""
+    top = np.max(a, axis=axis, keepdims=True, initial=-np.inf)
+    top = np.where(np.isfinite(top), top, 0.0)
+    return a - top, top
+
+
+@own(Op("logsumexp"))
+def logsumexp(a: Array, axis: Any = None, keepdims: bool = False) -> Array:
+    """log Σ exp(a) over an axis (all by default), without overflow.
+
+    a: any shape; axis and keepdims as in np.sum. Source: scipy.special.logsumexp.
+    """
+    shifted, top = _shifted(np.asarray(a), axis)
+    with np.errstate(divide="ignore"):
+        y = np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True)) + top
+    return y if keepdims else np.squeeze(y, axis=axis)[()]
+
+
+def _logsumexp_rule(err: Array, y: Array, a: Array, axis: Any = None, keepdims: bool = False) -> Array:
+    """err times the softmax of a."""
+    return kept(err, a, axis) * np.exp(a - kept(y, a, axis))
+
+
+rules(logsumexp, _logsumexp_rule, signature="a, axis=, keepdims=")
+
+
+@own(Op("log_softmax"))
+def log_softmax(a: Array, axis: int = -1) -> Array:
+    """a − logsumexp(a) along an axis: the logarithm of the softmax.
+
+    a: any shape with that axis. Source: scipy.special.log_softmax.
+    """
+    shifted, _ = _shifted(np.asarray(a), axis)
+    with np.errstate(divide="ignore"):
+        return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
+
+
+rules(
+    log_softmax,
+    lambda err, y, a, axis=-1: err - np.exp(y) * np.sum(err, axis=axis, keepdims=True),
+    signature="a, axis=",
+)
+
+
+@own(Op("linear"))
+def linear(x: Array, w: Array, b: Array = None) -> Array:
+    """The net inputs x wᵀ + b of a layer.
+
+    x: (…, n), one pattern per row; w: (m, n), row = target neuron, column = source; b: (m,) or None.
+    Returns (…, m). Raises ValueError where n or m do not fit. Source: C1, C6.
+    """
+    if np.ndim(w) != 2 or np.ndim(x) == 0 or (b is not None and np.shape(b) != np.shape(w)[:1]):
+        raise ValueError("x must be (…, n), w (m, n), b (m,)")
+    y = x @ np.transpose(w)
+    if b is not None:
+        y = y + b
+    return y
+
+
+def _linear_weights(err: Array, y: Array, x: Array, w: Array, b: Array = None) -> Array:
+    """Σ_t δ_t x_tᵀ over all patterns."""
+    m, n = w.shape
+    return np.reshape(err, (-1, m)).T @ np.reshape(x, (-1, n))
+
+
+rules(
+    linear,
+    lambda err, y, x, w, b=None: err @ w,
+    _linear_weights,
+    lambda err, y, x, w, b: np.sum(np.reshape(err, (-1, w.shape[0])), axis=0),
+    signature="x, w, b",
+)
+
+
+def _patterns(out: Array) -> int:
+    return np.shape(out)[0] if np.ndim(out) else 1
+
+
+@own(Op("squared_error"))
+def squared_error(out: Array, target: Array) -> Array:
+    """The lecture's error E = 1/T Σ_t Σ_k ½ (out_k − tar_k)².
+
+    out, target: (T, …), the leading axis counting the patterns, of the same shape.
+    Raises ValueError where the shapes differ, since (T,) against (T, 1) would broadcast to (T, T).
+    Source: C1, C8.
+    """
+    if np.shape(out) != np.shape(target):
+        raise ValueError("out and target must have the same shape")
+    if np.size(out) == 0:
+        raise ValueError("there are no patterns to average over")
+    d = np.ravel(np.subtract(out, target))
+    return 0.5 * d.dot(d) / _patterns(out)
+
+
+rules(
+    squared_error,
+    lambda err, y, out, target: err / _patterns(out) * (out - target),
+    lambda err, y, out, target: err / _patterns(out) * (target - out),
+    signature="out, target",
+)
+
+
+@own(Op("cross_entropy"))
+def cross_entropy(logits: Array, target: Array) -> Array:
+    """The mean over patterns of −Σ_k p_k log softmax(logits)_k.
+
+    logits: (T, K); target: (T,) class numbers 0 … K−1, or (T, K) probabilities p.
+    Raises ValueError for other shapes or a class number out of range, TypeError for class numbers
+    that are not integers. Source: Bishop 2006, 4.3.4.
+    """
+    logp = log_softmax(np.asarray(logits))
+    target = np.asarray(target)
+    if logp.ndim != 2 or target.shape not in (logp.shape, logp.shape[:1]) or logp.size == 0:
+        raise ValueError("logits must be (T, K), target (T,) class numbers or (T, K) probabilities, T and K at least 1")
+    if target.ndim == 2:
+        with np.errstate(invalid="ignore"):
+            return -np.sum(np.where(target == 0, 0.0, target * logp)) / len(logp)
+    if target.dtype.kind not in "iu":
+        raise TypeError(f"cross_entropy: class numbers must be integers, not {target.dtype}; cast with .astype(int)")
+    if target.min() < 0 or target.max() >= logp.shape[1]:
+        raise ValueError(f"class numbers must lie in 0 … {logp.shape[1] - 1}, found {target.min()} … {target.max()}")
+    return -np.sum(logp[np.arange(len(logp)), target]) / len(logp)
+
+
+def _cross_entropy_logits(err: Array, y: Array, logits: Array, target: Array) -> Array:
+    """(softmax − p)/T; for a class number p − 1 is minus the sum of the others, which keeps its digits."""
+    p = np.exp(log_softmax(logits))
+    if np.ndim(target) == 2:
+        d = p * np.sum(target, axis=1, keepdims=True) - target
+    else:
+        hit = np.reshape(target, (-1, 1)) == np.arange(logits.shape[1])
+        others = np.where(hit, 0.0, p)
+        d = np.where(hit, -np.sum(others, axis=1, keepdims=True), p)
+    return err / logits.shape[0] * d
+
+
+def _cross_entropy_target(err: Array, y: Array, logits: Array, target: Array) -> Array:
+    return -err / logits.shape[0] * log_softmax(logits)
+
+
+rules(cross_entropy, _cross_entropy_logits, _cross_entropy_target, signature="logits, target")
