@@ -220,7 +220,7 @@ def nearest(name: str, among: Sequence[str]) -> list[str]:
     """The names closest to a misspelt or missing one."""
     from difflib import get_close_matches
 
-    return get_close_matches(name, among, n=3, cutoff=0.6)
+    return get_close_matches(name, among, n=3, cutoff=0.4)
 
 
 def unknown(fn: Any) -> TypeError:

@@ -1,0 +1,153 @@
+"""Functions of functions: the gradient of plain NumPy code, arrays in and arrays out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+from .engine.recording import current, enclosed
+from .engine.tensor import NO_OPTIONS, Tensor, leaf, node
+from .engine.op import OPS
+from .engine.tree import flatten, tree_map
+from .engine.values import Array, must_float, operand
+from .engine.walk import arriving, errors_at_ends
+
+
+def grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Callable[..., Any]:
+    """The function that computes the gradient of a scalar function f.
+
+    f: plain NumPy code, f(*args) → one floating-point number (with has_aux: a pair of it and anything else).
+    argnums: by which argument, or a tuple of them; each an array, a float, or any nesting of tuples,
+        lists, dicts and dataclasses of them.
+    Returns g(*args) → ∂f/∂args[argnums], of the same form, shapes and dtypes (with has_aux: a pair of
+    it and the rest). An array that f does not depend on gets zeros. Nested, it gives higher orders.
+    Raises ValueError for an output that is no scalar or an argnum out of range, TypeError for
+    arguments that are not floating. Source: C1, C8.
+
+    >>> grad(lambda x: x**3)(2.0)
+    np.float64(12.0)
+    """
+    both = value_and_grad(f, argnums, has_aux)
+
+    @wraps(f)
+    def gradient(*args: Any, **kwargs: Any) -> Any:
+        value, g = both(*args, **kwargs)
+        return (g, value[1]) if has_aux else g
+
+    return gradient
+
+
+def value_and_grad(
+    f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False
+) -> Callable[..., Any]:
+    """The function that computes the value of a scalar function f and its gradient, in one pass.
+
+    Arguments and errors as for `grad`. Returns h(*args) → (f(*args), ∂f/∂args[argnums]); with has_aux
+    the first is the pair that f returns. Source: C1, C8.
+    """
+    name = getattr(f, "__name__", "f")
+    wanted = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+
+    @wraps(f)
+    def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
+        places = _places(wanted, len(args), name)
+        leaves, paths, rebuild = flatten([args[i] for i in places])
+        enclosing = current()
+        with enclosed():
+            inputs = [argument(a, f"argument {_label(path, places)} of {name}") for a, path in zip(leaves, paths, strict=True)]
+            new = list(args)
+            for i, a in zip(places, rebuild(inputs), strict=True):
+                new[i] = a
+            result = f(*new, **kwargs)
+        y, aux = _pair(result, name) if has_aux else (result, None)
+        y = scalar(y, name)
+        gradients, as_tensors = gradients_of(y, inputs, differentiable=enclosing.depth > 0)
+        out: Any = rebuild(gradients)
+        out = out[0] if isinstance(argnums, int) else tuple(out)
+        if not as_tensors:
+            y, aux = _value(y), tree_map(_value, aux)
+        return ((y, aux) if has_aux else y), out
+
+    return value_and_gradient
+
+
+def argument(a: Any, where: str) -> Tensor:
+    """A Tensor that stands for an argument of a transform.
+
+    A raw array becomes a leaf; a Tensor of an enclosing transform a node of its own, so that this
+    transform's error ends here and the enclosing one's flows through.
+    """
+    if a.__class__ is Tensor:
+        must_float(a, where)
+        t = node(OPS[np.positive], (a,), NO_OPTIONS, a._data)
+        t.needs = True
+        return t
+    if isinstance(a, str | bytes):
+        raise TypeError(f"{where} is a {type(a).__name__}; differentiate by arrays and floats only (argnums chooses)")
+    data = operand(a, where)
+    must_float(data, where)
+    return leaf(data if data.ndim else data[()])
+
+
+def scalar(y: Any, name: str) -> Any:
+    """The output of a function to differentiate, if it is one floating-point number."""
+    if isinstance(y, Tensor | np.ndarray | np.generic | float | int):
+        dtype = y.dtype if hasattr(y, "dtype") else np.asarray(y).dtype
+        if np.shape(y) == () and dtype.kind == "f":
+            return y
+        what = f"an array of shape {np.shape(y)} and dtype {dtype}"
+    else:
+        what = f"a {type(y).__name__}"
+    raise ValueError(
+        f"grad needs a function with one floating-point number as its output, but {name} returned {what}; "
+        "reduce it, for example with np.sum, or return the rest as aux (has_aux=True)"
+    )
+
+
+def gradients_of(y: Any, inputs: list[Tensor], differentiable: bool) -> tuple[list[Array], bool]:
+    """The gradient of y by each input, and whether these are Tensors.
+
+    They are Tensors below an enclosing transform or recording, and where they depend on Tensors
+    outside that require a gradient: nothing is detached silently.
+    """
+    ends: list[tuple[Tensor, Array]] = []
+    differentiable = differentiable or any(x.inputs and x.inputs[0].needs for x in inputs)
+    if y.__class__ is Tensor and y.needs and inputs:
+        start, first, last = arriving(y, None), inputs[0].stamp, inputs[-1].stamp
+        ends, outside = errors_at_ends(y, start, first=first, last=last, differentiable=differentiable)
+        if outside and not differentiable:
+            differentiable = True
+            ends, _ = errors_at_ends(y, start, first=first, last=last, differentiable=True)
+    errors = {x.stamp: e for x, e in ends}
+    zeros = [np.zeros_like(x._data)[()] if x.stamp not in errors else None for x in inputs]
+    zeros = [leaf(z, needs=False) if differentiable and z is not None else z for z in zeros]
+    return [errors.get(x.stamp, z) for x, z in zip(inputs, zeros, strict=True)], differentiable
+
+
+def _places(wanted: tuple[int, ...], n: int, name: str) -> list[int]:
+    for i in wanted:
+        if not -n <= i < n:
+            raise ValueError(f"argnums={i} is out of range: {name} was called with {n} positional arguments")
+    places = [i % n for i in wanted]
+    if len(set(places)) < len(places):
+        raise ValueError(f"argnums={wanted} names an argument twice")
+    return places
+
+
+def _label(path: str, places: list[int]) -> str:
+    """The path of a leaf with the place of its argument: "[0]['W1']" of argument 2 → "2['W1']"."""
+    head, _, rest = path[1:].partition("]")
+    return f"{places[int(head)]}{rest}"
+
+
+def _pair(result: Any, name: str) -> tuple[Any, Any]:
+    if not (isinstance(result, tuple) and len(result) == 2):
+        raise TypeError(f"has_aux=True needs {name} to return a pair (value, aux), not a {type(result).__name__}")
+    return result
+
+
+def _value(a: Any) -> Any:
+    return a._data if a.__class__ is Tensor else a
