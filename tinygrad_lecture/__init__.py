@@ -23,3 +23,46 @@ from .rules.network import (
 from .transforms import grad, value_and_grad
 
 __version__ = "0.1.0"
+
+_LATER = {
+    "MLP": "nn.mlp",
+    "gradcheck": "verify.gradcheck",
+    "GradcheckError": "verify.gradcheck",
+    "record": "program.record",
+}
+"""Public names that are loaded on first use, and the module that holds each."""
+
+__all__ = [
+    "GradcheckError",
+    "MLP",
+    "Tensor",
+    "cross_entropy",
+    "enable_grad",
+    "grad",
+    "gradcheck",
+    "linear",
+    "local_rule",
+    "log_softmax",
+    "logistic",
+    "logsumexp",
+    "no_grad",
+    "record",
+    "relu",
+    "softplus",
+    "squared_error",
+    "value_and_grad",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f".{_LATER[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -87,9 +87,9 @@ def argument(a: Any, where: str) -> Tensor:
         return t
     if isinstance(a, str | bytes):
         raise TypeError(f"{where} is a {type(a).__name__}; differentiate by arrays and floats only (argnums chooses)")
-    data = operand(a, where)
+    data = operand(np.float64(a) if a.__class__ is float else a, where)
     must_float(data, where)
-    return leaf(data if data.ndim else data[()])
+    return leaf(data)
 
 
 def scalar(y: Any, name: str) -> Any:

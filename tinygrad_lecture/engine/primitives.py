@@ -81,7 +81,10 @@ def differentiable(fn: F, op: Op) -> F:
 
     @wraps(fn)
     def function(*args: Any, **kwargs: Any) -> Any:
-        for x in (*args, *kwargs.values()):
+        for x in args:
+            if x.__class__ is Tensor:
+                return call(op, args, kwargs)
+        for x in kwargs.values():
             if x.__class__ is Tensor:
                 return call(op, args, kwargs)
         return fn(*args, **kwargs)

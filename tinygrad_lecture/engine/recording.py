@@ -65,6 +65,8 @@ def user_line() -> str:
     import sys
     from pathlib import Path
 
+    import numpy as np
+
     here, numpys = str(Path(__file__).parent.parent), str(Path(np.__file__).parent)
     frame = sys._getframe(1)
     while frame.f_back and frame.f_code.co_filename.startswith((here, numpys)):

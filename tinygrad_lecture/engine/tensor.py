@@ -26,7 +26,7 @@ NO_OPTIONS: dict[str, Any] = {}
 _NUMBERS = frozenset({float, int, bool, np.float64, np.float32, np.bool_, np.int64})
 
 
-def _operator(fn: np.ufunc, python: Callable[..., Any]) -> tuple[Callable[..., Tensor], Callable[..., Tensor]]:
+def _operator(fn: Callable[..., Any], python: Callable[..., Any]) -> tuple[Callable[..., Tensor], Callable[..., Tensor]]:
     """The methods behind `t ∘ x` and `x ∘ t`: NumPy's ufunc, computed by Python's operator."""
     op = op_of(fn)
 
@@ -226,7 +226,7 @@ class Tensor(ArrayMethods):
     __sub__, __rsub__ = _operator(np.subtract, operator.sub)
     __mul__, __rmul__ = _operator(np.multiply, operator.mul)
     __truediv__, __rtruediv__ = _operator(np.divide, operator.truediv)
-    __pow__, __rpow__ = _operator(np.power, np.power)
+    __pow__, __rpow__ = _operator(operator.pow, operator.pow)
     __matmul__, __rmatmul__ = _operator(np.matmul, np.matmul)
     __floordiv__, __rfloordiv__ = _operator(np.floor_divide, operator.floordiv)
     __mod__, __rmod__ = _operator(np.mod, operator.mod)
@@ -342,9 +342,18 @@ def call(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
 
 def apply(op: Op, inputs: tuple[Any, ...], options: dict[str, Any]) -> Tensor:
     """Run an operation forward on raw values, and record it."""
-    inputs = tuple([x if x.__class__ is Tensor or x.__class__ in _NUMBERS else operand(x, op.name) for x in inputs])
+    raw = []
+    for x in inputs:
+        if x.__class__ is Tensor:
+            raw.append(x._data)
+        elif x.__class__ in _NUMBERS:
+            raw.append(x)
+        else:
+            inputs = tuple([x if x.__class__ is Tensor else operand(x, op.name) for x in inputs])
+            raw = [x._data if x.__class__ is Tensor else x for x in inputs]
+            break
     try:
-        data = op.forward(*[x._data if x.__class__ is Tensor else x for x in inputs], **options)
+        data = op.forward(*raw, **options)
     except (ValueError, IndexError) as error:
         raise named(error, op.name, inputs) from error
     if data.__class__ is not np.ndarray and not isinstance(data, np.generic):

@@ -29,13 +29,13 @@ def must_float(a: Any, where: str) -> None:
 
 
 def owned(values: Any, dtype: Any = None) -> Array:
-    """A private, read-only copy of real values; without axes it is a NumPy scalar, which is faster."""
+    """A private, read-only copy of real values; a number becomes a NumPy scalar, which is faster."""
     a = real(np.array(values), "Tensor")
     if dtype is not None and a.dtype != dtype:
         if not np.can_cast(a.dtype, dtype, "same_kind"):
             raise TypeError(f"values of dtype {a.dtype} would not fit {np.dtype(dtype)}; cast them first")
         a = a.astype(dtype)
-    if a.ndim == 0:
+    if a.ndim == 0 and not isinstance(values, np.ndarray):
         return a[()]
     a.flags.writeable = False
     return a
@@ -47,7 +47,7 @@ def operand(x: Any, name: str) -> Any:
         return x if x is None else real(x, name)
     if isinstance(x, np.ma.MaskedArray | np.matrix):
         raise TypeError(f"{name}: a {type(x).__name__} cannot meet a Tensor, its meaning would be lost; use np.asarray")
-    return real(x if isinstance(x, np.generic) else np.asarray(x), name)
+    return x if isinstance(x, int | float) else real(x if isinstance(x, np.generic) else np.asarray(x), name)
 
 
 def one_array(data: Any, name: str) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+
 import numpy as np
 
 from ..engine.op import Op, slopes
@@ -41,14 +43,16 @@ def _power_slope_in_exponent(y: Array, x: Array, p: Array) -> Array:
 
 
 slopes(np.power, _power_slope_in_base, _power_slope_in_exponent)
+slopes(operator.pow, _power_slope_in_base, _power_slope_in_exponent)  # ** of NumPy scalars rounds otherwise
 
 
 # trigonometric and hyperbolic
 @own(Op("sech2"))
 def sech2(x: Array) -> Array:
     """1/cosh²x = 4e/(1+e)², e = exp(−2|x|): keeps its digits where 1 − tanh²x is 0."""
-    e = np.exp(-2.0 * np.abs(x))
-    return 4.0 * e / np.square(1.0 + e)
+    e = np.exp(-2.0 * abs(x))
+    d = 1.0 + e
+    return 4.0 * e / (d * d)
 
 
 slopes(sech2, lambda y, x: -2.0 * np.tanh(x) * y)

@@ -1,0 +1,180 @@
+"""Recording: a function is run once on Tensors, and every operation is written down as an equation.
+
+Whatever is computed from an array given as an argument is recorded: masks, indices and counts,
+the backward pass and the update too, since rules are plain NumPy code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+from ..engine.op import Op
+from ..engine.recording import enclosed
+from ..engine.tensor import Tensor, leaf
+from ..engine.tree import Rebuild, flatten, tree_map
+from ..engine.values import owned
+
+INPUT = Op("input")
+
+
+@dataclass(frozen=True, slots=True)
+class Var:
+    """The value number `number` of a program: an input, a constant, or what an equation computed."""
+
+    number: int
+
+    def __repr__(self) -> str:
+        return f"v{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class Equation:
+    """out = op(*args, **options), with the shape and dtype that out had when it was recorded."""
+
+    out: Var
+    op: Op
+    args: tuple[Any, ...]
+    options: dict[str, Any]
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def __repr__(self) -> str:
+        given = [_short(a) for a in self.args] + [f"{k}={_short(v)}" for k, v in self.options.items()]
+        return f"{self.out}: {self.dtype}{list(self.shape)} = {self.op.name}({', '.join(given)})"
+
+
+@dataclass(frozen=True)
+class Program:
+    """A recorded function: its inputs, its constants, its equations in order, its outputs.
+
+    Called with arguments of the recorded form, shapes and dtypes, it runs the equations. Python
+    numbers among the arguments are static: they must be what they were when it was recorded.
+    """
+
+    name: str
+    inputs: tuple[Var, ...]
+    paths: tuple[str, ...]
+    static: tuple[Any, ...]
+    constants: dict[Var, np.ndarray]
+    equations: tuple[Equation, ...]
+    outputs: tuple[Any, ...]
+    rebuild: Rebuild
+
+    def __call__(self, *args: Any) -> Any:
+        """Run the program. Raises ValueError for arguments of another form, shape or dtype."""
+        leaves, paths, _ = flatten(list(args))
+        static = tuple(_static_key(a) for a in leaves)
+        if tuple(paths) != self.paths or static != self.static:
+            raise ValueError(_mismatch(self, paths, static))
+        values: dict[Var, Any] = dict(self.constants)
+        values.update(zip(self.inputs, (a for a in leaves if _is_array(a)), strict=True))
+
+        def value(x: Any) -> Any:
+            return values[x] if x.__class__ is Var else x
+
+        for eq in self.equations:
+            options = {k: _substitute(v, value) for k, v in eq.options.items()}
+            values[eq.out] = eq.op.forward(*[value(a) for a in eq.args], **options)
+        return self.rebuild([value(x) for x in self.outputs])
+
+    def __str__(self) -> str:
+        """One equation a line, with shapes and dtypes."""
+        head = f"{self.name}({', '.join(f'{v}{p}' for v, p in zip(self.inputs, self.array_paths, strict=True))})"
+        constants = [f"  {v}: {c.dtype}{list(c.shape)} = constant {_short(c)}" for v, c in self.constants.items()]
+        body = [f"  {eq!r}" for eq in self.equations]
+        return "\n".join([head, *constants, *body, f"  return {', '.join(_short(x) for x in self.outputs)}"])
+
+    @property
+    def array_paths(self) -> list[str]:
+        """Where among the arguments each input stands."""
+        return [p for p, s in zip(self.paths, self.static, strict=True) if s.__class__ is _Spec]
+
+
+@dataclass(frozen=True, slots=True)
+class _Spec:
+    """The shape and dtype of an array argument."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+
+def record(f: Callable[..., Any]) -> Callable[..., Program]:
+    """The function that records f: record(f)(*example) → a Program that computes f for arrays like the example.
+
+    f: plain NumPy code, with transforms inside if wanted. Arrays among its arguments, nested in
+    containers or not, are inputs; arrays it only refers to are copied as constants.
+    Raises TypeError, naming the line, where f branches on, converts, or writes into what was recorded.
+    """
+
+    def recorded(*example: Any) -> Program:
+        leaves, paths, rebuild = flatten(list(example))
+        tape: list[Tensor] = []
+        with enclosed(tape):
+            given = [leaf(owned(a), needs=False, op=INPUT) if _is_array(a) else a for a in leaves]
+            result = f(*rebuild(given))
+        number = count()
+        names: dict[int, Var] = {t.stamp: Var(next(number)) for t in given if t.__class__ is Tensor}
+        inputs = tuple(names.values())
+        constants: dict[Var, np.ndarray] = {}
+
+        def reference(x: Any) -> Any:
+            if x.__class__ is Tensor and x.stamp in names:
+                return names[x.stamp]
+            if x.__class__ is Tensor or x.__class__ is np.ndarray:
+                v = Var(next(number))
+                constants[v] = np.array(x._data if x.__class__ is Tensor else x)
+                return v
+            return x
+
+        equations = []
+        for t in tape:
+            assert t.op is not None
+            args = tuple(reference(x) for x in t.inputs)
+            options = {k: _substitute(v, reference) for k, v in t.options.items()}
+            names[t.stamp] = Var(next(number))
+            equations.append(Equation(names[t.stamp], t.op, args, options, t.shape, t.dtype))
+        outputs, _, rebuild_result = flatten(result)
+        return Program(
+            name=getattr(f, "__name__", "f"),
+            inputs=inputs,
+            paths=tuple(paths),
+            static=tuple(_static_key(a) for a in leaves),
+            constants=constants,
+            equations=tuple(equations),
+            outputs=tuple(reference(x) for x in outputs),
+            rebuild=rebuild_result,
+        )
+
+    return recorded
+
+
+def _is_array(a: Any) -> bool:
+    return isinstance(a, np.ndarray | np.generic)
+
+
+def _static_key(a: Any) -> Any:
+    return _Spec(a.shape, a.dtype) if _is_array(a) else a
+
+
+def _substitute(option: Any, fn: Callable[[Any], Any]) -> Any:
+    """An option with every Tensor or variable in it replaced; an index holds some."""
+    return tree_map(fn, option) if isinstance(option, tuple | list) else option
+
+
+def _short(x: Any) -> str:
+    if isinstance(x, np.ndarray):
+        return np.array2string(x, threshold=4, edgeitems=1, precision=4, separator=",").replace("\n", "")
+    return repr(x)
+
+
+def _mismatch(program: Program, paths: list[str], static: tuple[Any, ...]) -> str:
+    """Which argument differs from what the program was recorded with."""
+    for path, now, path_then, then in zip(paths, static, program.paths, program.static, strict=False):
+        if path != path_then or now != then:
+            return f"{program.name} was recorded with {then} at argument {path_then}, not with {now} at {path}"
+    return f"{program.name} was recorded with {len(program.paths)} arguments, not {len(paths)}"

@@ -1,0 +1,290 @@
+"""Gradient checks: every element of a gradient against differences of the function itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ..engine.tensor import Tensor
+from ..engine.tree import flatten
+from ..transforms import grad
+
+EPS = float(np.finfo(float).eps)
+SHRINK, STEPS = 4.0, 16
+"""Each step of the difference quotient is this much smaller than the one before; there are so many."""
+
+SAFETY = 10.0
+"""The tolerance is this many times the error that the quotient shows of itself."""
+
+
+class GradcheckError(AssertionError):
+    """A gradient that its check did not confirm; the text is the table of the check."""
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """One derivative: what the engine says, what differences say, and whether these agree.
+
+    tolerance was computed before the two were compared. verdict is "ok", "wrong", "kink" (the
+    derivative jumps here), "unclear" (the differences do not settle) or "not finite".
+    """
+
+    name: str
+    order: int
+    automatic: float
+    numeric: float
+    tolerance: float
+    verdict: str
+
+    @property
+    def relative_error(self) -> float:
+        """|automatic − numeric| / max(|automatic|, |numeric|), 0 where both are 0."""
+        scale = max(abs(self.automatic), abs(self.numeric))
+        return abs(self.automatic - self.numeric) / scale if scale else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class GradcheckResult:
+    """What a gradient check found: truthy when every derivative holds; prints as a table."""
+
+    function: str
+    elements: tuple[Element, ...]
+    unchecked: tuple[str, ...]
+    weighted: tuple[int, ...] = ()
+
+    def __bool__(self) -> bool:
+        return all(e.verdict == "ok" for e in self.elements)
+
+    @property
+    def worst(self) -> Element:
+        """The element furthest beyond its tolerance."""
+        return max(self.elements, key=_badness)
+
+    def __str__(self) -> str:
+        """The failing elements first, the worst at the top, 20 at most; then what was not checked."""
+        shown = sorted(self.elements, key=_badness, reverse=True)[:20]
+        width = max(len("element"), *(len(_title(e)) for e in shown))
+        lines = [f"{'element':<{width}}  {'automatic':>14}  {'numeric':>14}  {'rel. error':>10}  verdict"]
+        lines += [
+            f"{_title(e):<{width}}  {e.automatic:>14.7g}  {e.numeric:>14.7g}  {e.relative_error:>10.1e}  {e.verdict}"
+            for e in shown
+        ]
+        if len(self.elements) > len(shown):
+            lines.append(f"… and {len(self.elements) - len(shown)} more, none of them worse")
+        lines += [f"not checked, not floating: {name}" for name in self.unchecked]
+        if self.weighted:
+            lines.append(f"{self.function} returns shape {self.weighted}: the derivatives are those of Σ v f, v random signed")
+        return "\n".join([self.summary(), *lines])
+
+    def summary(self) -> str:
+        """One line: how many hold, and which element is worst."""
+        bad = sum(e.verdict != "ok" for e in self.elements)
+        if not bad:
+            return f"gradcheck of {self.function}: {len(self.elements)} derivatives hold"
+        w = self.worst
+        return (
+            f"gradcheck of {self.function}: {bad} of {len(self.elements)} derivatives do not hold; "
+            f"worst {_title(w)}: {w.verdict}, automatic {w.automatic:.7g}, numeric {w.numeric:.7g}"
+        )
+
+
+def gradcheck(f: Callable[..., Any], *args: Any, order: int = 1, raise_on_fail: bool = True) -> GradcheckResult:
+    """Compare the gradient of f at args with central differences, element by element.
+
+    D = (F(x + h) − F(x − h)) / ((x + h) − (x − h)) for each element of each floating array in args, and
+    along two random directions over all of them; h follows the scale of x and the dtype, and is
+    refined until D settles. An array-valued f is weighted first, F = Σ v f with random signed v.
+    Differences are computed in float64, also for float32 arguments.
+
+    args: arrays, floats, and containers of them; others are held fixed and listed as not checked.
+    order: 1, or up to which order to check; order k is the derivative of a random projection of order k − 1.
+    Returns a result that is truthy when all hold and prints as a table.
+    Raises GradcheckError (an AssertionError), with that table, unless raise_on_fail is False; TypeError
+    where nothing is floating, ValueError where f changes its arguments or is not deterministic.
+    Source: central differences, Press et al., Numerical Recipes, 5.7.
+
+    >>> bool(gradcheck(lambda x: np.sum(np.tanh(x) ** 2), np.array([0.3, -1.2])))
+    True
+    """
+    if order < 1:
+        raise ValueError(f"gradcheck: order must be at least 1, not {order}")
+    name = getattr(f, "__name__", "f")
+    leaves, paths, rebuild = flatten(list(args))
+    floating = [i for i, a in enumerate(leaves) if _is_floating(a)]
+    if not floating:
+        raise TypeError("gradcheck: there is nothing floating among the arguments; write 3.0 in place of 3")
+    points = [np.array(leaves[i]) for i in floating]
+    _must_repeat(f, args, leaves, name)
+    weights = _weights(f(*args), name)
+    wide = rebuild([np.asarray(a, dtype=float)[()] if i in floating else a for i, a in enumerate(leaves)])
+    eps = float(np.finfo(np.asarray(f(*wide)).dtype).eps)
+
+    def on_leaves(values: list[Any]) -> Any:
+        new = list(leaves)
+        for i, value in zip(floating, values, strict=True):
+            new[i] = value
+        return np.sum(f(*rebuild(new)) * weights)
+
+    labels = [f"argument {paths[i][1:].replace(']', '', 1)}" for i in floating]
+    with np.errstate(all="ignore"):  # a step may leave the domain; it is then not the one that is used
+        elements = list(_elements(on_leaves, points, labels, order, eps))
+    unchecked = tuple(f"argument {paths[i][1:].replace(']', '', 1)}" for i in range(len(leaves)) if i not in floating)
+    result = GradcheckResult(name, tuple(elements), unchecked, np.shape(weights))
+    if raise_on_fail and not result:
+        raise GradcheckError(str(result))
+    return result
+
+
+def _elements(F: Callable[[list[Any]], Any], points: list[np.ndarray], labels: list[str], order: int, eps: float) -> Iterator[Element]:
+    """The checks of every order from 1 on: of F, of a projection of its gradient, and so on."""
+    rng = np.random.default_rng(0)
+    for k in range(1, order + 1):
+        gradient = grad(F)
+        yield from _one_order(F, gradient, points, labels, k, eps)
+        F = _projection(gradient, [_signed(rng, p.shape) for p in points])
+
+
+def _projection(gradient: Callable[..., Any], directions: list[np.ndarray]) -> Callable[[list[Any]], Any]:
+    def projected(values: list[Any]) -> Any:
+        return sum(np.sum(g * d) for g, d in zip(gradient(values), directions, strict=True))
+
+    return projected
+
+
+def _one_order(
+    F: Callable[[list[Any]], Any],
+    gradient: Callable[..., Any],
+    points: list[np.ndarray],
+    labels: list[str],
+    order: int,
+    eps: float,
+) -> Iterator[Element]:
+    """Every element of the gradient of F, then two directions over all elements."""
+    rng = np.random.default_rng(order)
+    automatic = [np.asarray(g, dtype=float) for g in gradient([p[()] for p in points])]
+    wide = [p.astype(float) for p in points]
+    rounding = max(float(np.finfo(p.dtype).eps) for p in points)
+    largest = max((float(np.max(np.abs(g))) for g in automatic if g.size), default=0.0)
+
+    for n, point in enumerate(wide):
+        for index in np.ndindex(point.shape):
+
+            def along(t: float, n: int = n, index: tuple[int, ...] = index) -> tuple[float, float]:
+                moved = list(wide)
+                moved[n] = wide[n].copy()
+                moved[n][index] += t
+                return float(moved[n][index]), _number(F([p[()] for p in moved]))
+
+            name = labels[n] + (f"[{', '.join(map(str, index))}]" if index else "")
+            quotient = settled_quotient(along, abs(float(point[index])), eps)
+            yield _judged(quotient, float(automatic[n][index]), rounding, largest, name, order)
+
+    for i in range(2):
+        direction = [_signed(rng, p.shape) for p in wide]
+
+        def along_all(t: float, direction: list[np.ndarray] = direction) -> tuple[float, float]:
+            return t, _number(F([(p + t * d)[()] for p, d in zip(wide, direction, strict=True)]))
+
+        slope = float(sum(np.sum(g * d) for g, d in zip(automatic, direction, strict=True)))
+        total = float(sum(np.sum(np.abs(g)) for g in automatic))
+        yield _judged(settled_quotient(along_all, 0.0, eps), slope, rounding, total, f"direction {i + 1}", order)
+
+
+@dataclass(frozen=True, slots=True)
+class Quotient:
+    """A difference quotient, the error it shows of itself, the least error rounding allows, and whether F has a kink."""
+
+    value: float
+    error: float
+    noise: float
+    kink: bool
+
+
+def settled_quotient(along: Callable[[float], tuple[float, float]], scale: float, eps: float = EPS) -> Quotient:
+    """(F(+h) − F(−h)) / actual step, for the h of a falling sequence where it is most certain.
+
+    along(t) → (position, F) at distance t; eps: the rounding of F. The steps start at 256 ε^⅓ max(scale, 1) and
+    fall by SHRINK. The error is how far the quotient moved from the step before, plus the rounding of F
+    over the step. At a kink the one-sided quotients stay apart as h falls; elsewhere they meet.
+    """
+    middle = along(0.0)[1]
+    h = 256.0 * eps ** (1 / 3) * max(scale, 1.0)
+    before, best, gaps = np.nan, Quotient(np.nan, np.inf, np.inf, False), [np.nan, np.nan]
+    for _ in range(STEPS):
+        (right, above), (left, below) = along(h), along(-h)
+        value = (above - below) / (right - left)
+        noise = 8.0 * eps * max(abs(above), abs(below), abs(middle)) / (right - left)
+        gap = 2.0 * abs((above - middle) - (middle - below)) / (right - left)
+        gaps.append(gap if gap > 1e-3 * abs(value) + 50.0 * noise else np.nan)
+        error = abs(value - before) + noise
+        apart = all(0.3 < a / b < 3.0 for a, b in zip(gaps[-2:], gaps[-4:-2], strict=False)) and len(gaps) > 5
+        if error < best.error:
+            best = Quotient(value, error, min(noise, best.noise), apart)
+        elif apart:
+            best = replace(best, kink=True)
+        elif error > 100.0 * best.error and best.error < 1e-7 * abs(best.value) and len(gaps) > 8:
+            break
+        before, h = value, h / SHRINK
+    return best
+
+
+def _judged(q: Quotient, automatic: float, rounding: float, largest: float, name: str, order: int) -> Element:
+    """The verdict on one derivative; its tolerance comes from the quotient and the dtypes alone."""
+    tolerance = SAFETY * q.error + rounding * (1e3 * abs(q.value) + 10.0 * largest)
+    if not np.isfinite(automatic):
+        verdict = "not finite"
+    elif q.kink:
+        verdict = "kink"
+    elif not np.isfinite(q.value) or q.error > 1e-4 * max(abs(q.value), abs(automatic)) + 100.0 * q.noise:
+        verdict = "unclear"
+    else:
+        verdict = "ok" if abs(automatic - q.value) <= tolerance else "wrong"
+    return Element(name, order, automatic, q.value, tolerance, verdict)
+
+
+def _badness(e: Element) -> float:
+    """How far an element is beyond its tolerance; what could not be judged comes right after what is wrong."""
+    if e.verdict == "not finite":
+        return float("inf")
+    beyond = abs(e.automatic - e.numeric) / e.tolerance if e.tolerance else 0.0
+    return {"ok": 0.0, "wrong": 1e9}.get(e.verdict, 1e6) + min(beyond, 1e8) if np.isfinite(beyond) else 1e7
+
+
+def _title(e: Element) -> str:
+    return e.name if e.order == 1 else f"order {e.order}: {e.name}"
+
+
+def _is_floating(a: Any) -> bool:
+    if a.__class__ is Tensor:
+        raise TypeError("gradcheck takes arrays and floats, not Tensors; pass t.numpy()")
+    return isinstance(a, float) or (isinstance(a, np.ndarray | np.generic) and a.dtype.kind == "f")
+
+
+def _signed(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Random numbers of both signs, none near 0."""
+    return rng.uniform(0.5, 1.5, shape) * rng.choice([-1.0, 1.0], shape)
+
+
+def _weights(y: Any, name: str) -> Any:
+    """What an array-valued function is weighted with; 1 for a scalar one."""
+    y = np.asarray(y)
+    if y.dtype.kind != "f":
+        raise TypeError(f"gradcheck: {name} returned {y.dtype} values of shape {y.shape}; it must return floating ones")
+    return 1.0 if y.shape == () else _signed(np.random.default_rng(1), y.shape)
+
+
+def _number(y: Any) -> float:
+    return float(y._data if y.__class__ is Tensor else y)
+
+
+def _must_repeat(f: Callable[..., Any], args: tuple[Any, ...], leaves: list[Any], name: str) -> None:
+    """Refuse a function that writes into its arguments, or gives two results for the same ones."""
+    before = [np.array(a) for a in leaves]
+    first, second = np.asarray(f(*args)), np.asarray(f(*args))
+    if any(not np.array_equal(a, b, equal_nan=a.dtype.kind == "f") for a, b in zip(before, map(np.asarray, leaves), strict=True)):
+        raise ValueError(f"gradcheck: {name} writes into its arguments; let it work on copies")
+    if not np.array_equal(first, second, equal_nan=first.dtype.kind == "f"):
+        raise ValueError(f"gradcheck: {name} gave two results for the same arguments; fix its random numbers")
