@@ -33,8 +33,8 @@ _LATER = {
 """Public names that are loaded on first use, and the module that holds each."""
 
 __all__ = [
-    "GradcheckError",
     "MLP",
+    "GradcheckError",
     "Tensor",
     "cross_entropy",
     "enable_grad",

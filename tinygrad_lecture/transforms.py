@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from .engine.op import OPS
 from .engine.recording import current, enclosed
 from .engine.tensor import NO_OPTIONS, Tensor, leaf, node
-from .engine.op import OPS
 from .engine.tree import flatten, tree_map
 from .engine.values import Array, must_float, operand
 from .engine.walk import arriving, errors_at_ends
@@ -57,7 +57,9 @@ def value_and_grad(
         leaves, paths, rebuild = flatten([args[i] for i in places])
         enclosing = current()
         with enclosed():
-            inputs = [argument(a, f"argument {_label(path, places)} of {name}") for a, path in zip(leaves, paths, strict=True)]
+            inputs = [
+                argument(a, f"argument {_label(path, places)} of {name}") for a, path in zip(leaves, paths, strict=True)
+            ]
             new = list(args)
             for i, a in zip(places, rebuild(inputs), strict=True):
                 new[i] = a

@@ -15,70 +15,67 @@ class ArrayMethods:
 
     __slots__ = ()
 
-    ndim: Any
-    shape: Any
-
-    def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+    def sum(self: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
         """np.sum."""
-        return np.sum(self, axis=axis, keepdims=keepdims)  # type: ignore
+        return np.sum(self, axis=axis, keepdims=keepdims)
 
-    def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+    def mean(self: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
         """np.mean."""
-        return np.mean(self, axis=axis, keepdims=keepdims)  # type: ignore
+        return np.mean(self, axis=axis, keepdims=keepdims)
 
-    def max(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+    def max(self: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
         """np.max."""
-        return np.max(self, axis=axis, keepdims=keepdims)  # type: ignore
+        return np.max(self, axis=axis, keepdims=keepdims)
 
-    def min(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+    def min(self: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
         """np.min."""
-        return np.min(self, axis=axis, keepdims=keepdims)  # type: ignore
+        return np.min(self, axis=axis, keepdims=keepdims)
 
-    def prod(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+    def prod(self: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
         """np.prod."""
-        return np.prod(self, axis=axis, keepdims=keepdims)  # type: ignore
+        return np.prod(self, axis=axis, keepdims=keepdims)
 
-    def argmax(self, axis: Any = None) -> Tensor:
+    def argmax(self: Any, axis: Any = None) -> Tensor:
         """np.argmax: a Tensor without gradient."""
-        return np.argmax(self, axis=axis)  # type: ignore
+        return np.argmax(self, axis=axis)
 
-    def argmin(self, axis: Any = None) -> Tensor:
+    def argmin(self: Any, axis: Any = None) -> Tensor:
         """np.argmin: a Tensor without gradient."""
-        return np.argmin(self, axis=axis)  # type: ignore
+        return np.argmin(self, axis=axis)
 
-    def clip(self, min: Any = None, max: Any = None) -> Tensor:
+    def clip(self: Any, min: Any = None, max: Any = None) -> Tensor:
         """np.clip."""
-        return np.clip(self, min, max)  # type: ignore
+        return np.clip(self, min, max)
 
-    def dot(self, other: Any) -> Tensor:
+    def dot(self: Any, other: Any) -> Tensor:
         """The matrix product for up to two axes on each side, as `@`; scalars multiply."""
         if self.ndim > 2 or np.ndim(other) > 2:
             raise ValueError("dot of more than two axes: write np.einsum or np.matmul, which say which axes meet")
-        return self * other if not (self.ndim and np.ndim(other)) else self @ other  # type: ignore
+        return self * other if not (self.ndim and np.ndim(other)) else self @ other
 
-    def reshape(self, *shape: Any, order: Any = "C") -> Tensor:
+    def reshape(self: Any, *shape: Any, order: Any = "C") -> Tensor:
         """np.reshape; the lengths may be given one by one."""
         wanted = shape[0] if len(shape) == 1 else shape
-        return np.reshape(self, wanted, order=order)  # type: ignore
+        return np.reshape(self, wanted, order=order)
 
-    def ravel(self) -> Tensor:
+    def ravel(self: Any) -> Tensor:
         """All elements along one axis."""
-        return np.reshape(self, -1)  # type: ignore
+        return np.reshape(self, -1)
 
     flatten = ravel
 
-    def transpose(self, *axes: Any) -> Tensor:
+    def transpose(self: Any, *axes: Any) -> Tensor:
         """np.transpose; the axes may be given one by one."""
-        return np.transpose(self, (axes[0] if len(axes) == 1 else axes) or None)  # type: ignore
+        return np.transpose(self, (axes[0] if len(axes) == 1 else axes) or None)
 
     @property
-    def T(self) -> Tensor:
+    def T(self: Any) -> Tensor:
         """The axes in reverse order."""
-        return np.transpose(self)  # type: ignore
+        return np.transpose(self)
 
     @property
-    def mT(self) -> Tensor:
+    def mT(self: Any) -> Tensor:
         """The last two axes exchanged."""
         if self.ndim < 2:
             raise ValueError(f"mT needs at least two axes, this Tensor has shape {self.shape}")
-        return np.transpose(self, (*range(self.ndim - 2), self.ndim - 1, self.ndim - 2))  # type: ignore
+        return np.transpose(self, (*range(self.ndim - 2), self.ndim - 1, self.ndim - 2))

@@ -136,7 +136,8 @@ def _raw(index: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _never_repeats(i: Any) -> bool:
-    return i is None or i is Ellipsis or isinstance(i, int | slice | np.integer) or getattr(i, "dtype", None) == bool
+    kind = i.dtype.kind if isinstance(i, np.ndarray) else None
+    return i is None or i is Ellipsis or isinstance(i, int | slice | np.integer) or kind == "b"
 
 
 rules(getitem, lambda err, y, x, index: scatter_add(err, index, x.shape), signature="x, index=")

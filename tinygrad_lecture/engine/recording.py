@@ -26,7 +26,7 @@ class Mode:
     tape: list[Any] | None = None
 
 
-_mode: ContextVar[Mode] = ContextVar("tinygrad_lecture.mode", default=Mode())
+_mode: ContextVar[Mode] = ContextVar("tinygrad_lecture.mode", default=Mode())  # noqa: B039  (frozen)
 current = _mode.get
 
 
@@ -59,6 +59,8 @@ def enclosed(tape: list[Any] | None = None) -> Iterator[None]:
     mode = current()
     with _switched(Mode(True, mode.depth + 1, mode.tape if tape is None else tape)):
         yield
+
+
 def user_line() -> str:
     """Where the user's code stands now: file, line and text."""
     import linecache

@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from .leaving import Leaving, must_convert, recorded, refuse_while_recording
 from .methods import ArrayMethods
 from .op import COMPOSED, OPS, PLAIN, Op, name_of, op_of, refuse, unknown
-from .recording import current, user_line
+from .recording import current
 from .values import Array, must_float, named, one_array, operand, owned
 
 next_stamp = count(1).__next__
@@ -26,7 +27,9 @@ NO_OPTIONS: dict[str, Any] = {}
 _NUMBERS = frozenset({float, int, bool, np.float64, np.float32, np.bool_, np.int64})
 
 
-def _operator(fn: Callable[..., Any], python: Callable[..., Any]) -> tuple[Callable[..., Tensor], Callable[..., Tensor]]:
+def _operator(
+    fn: Callable[..., Any], python: Callable[..., Any]
+) -> tuple[Callable[..., Tensor], Callable[..., Tensor]]:
     """The methods behind `t ∘ x` and `x ∘ t`: NumPy's ufunc, computed by Python's operator."""
     op = op_of(fn)
 
@@ -57,7 +60,7 @@ def _unary(fn: np.ufunc, python: Callable[..., Any]) -> Callable[[Tensor], Tenso
     return lambda a: node(op, (a,), NO_OPTIONS, python(a._data))
 
 
-class Tensor(ArrayMethods):
+class Tensor(Leaving, ArrayMethods):
     """An array of numbers that remembers how it was computed.
 
     values: anything `np.array` takes; copied. Real numbers only.
@@ -79,7 +82,7 @@ class Tensor(ArrayMethods):
 
     def __init__(self, values: Any, requires_grad: bool = False) -> None:
         if values.__class__ is Tensor:
-            _must_convert(values, "Tensor(t)", "t itself, or t.detach() for its values alone")
+            must_convert(values, "Tensor(t)", "t itself, or t.detach() for its values alone")
             values = values._data
         data = owned(values)
         if requires_grad:
@@ -87,14 +90,6 @@ class Tensor(ArrayMethods):
         _fill(self, data, None, (), NO_OPTIONS, requires_grad)
 
     # what it is
-    @property
-    def data(self) -> np.ndarray:
-        """The values as a read-only view."""
-        _refuse_while_recording(self, "data")
-        view = np.asarray(self._data).view()
-        view.flags.writeable = False
-        return view
-
     @property
     def requires_grad(self) -> bool:
         """Whether an error that arrives here is of use to a leaf that requires a gradient."""
@@ -126,22 +121,6 @@ class Tensor(ArrayMethods):
         needs = ", requires_grad=True" if self.needs else ""
         return f"Tensor({body}, shape={self.shape}, dtype={self.dtype}{made_by}{needs})"
 
-    # leaving the graph, on purpose
-    def numpy(self) -> np.ndarray:
-        """A copy of the values as an ndarray, outside the graph."""
-        _refuse_while_recording(self, "numpy()")
-        return np.array(self._data)
-
-    def item(self) -> float | int | bool:
-        """The value of a Tensor of one element as a Python number, outside the graph."""
-        _refuse_while_recording(self, "item()")
-        return self._data.item()  # type: ignore[no-any-return]
-
-    def tolist(self) -> Any:
-        """The values as nested lists of Python numbers, outside the graph."""
-        _refuse_while_recording(self, "tolist()")
-        return self._data.tolist()
-
     def detach(self) -> Tensor:
         """The same values as a Tensor without gradient: no error flows back through it."""
         return apply(DETACH, (self,), NO_OPTIONS)
@@ -154,31 +133,6 @@ class Tensor(ArrayMethods):
     def copy(self) -> Tensor:
         """A node of its own with the same values, through which the error flows back."""
         return +self
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        _must_convert(self, "np.asarray(t)", "t.numpy() for its values, np.stack([t, …]) to join Tensors")
-        if dtype is None or np.dtype(dtype) == self.dtype:
-            return np.array(self._data) if copy else self.data
-        return np.array(self._data, dtype=dtype)
-
-    def __float__(self) -> float:
-        _must_convert(self, "float(t)", "t.item() for its value, np.sin(t) in place of math.sin(t)")
-        return float(self._data)
-
-    def __int__(self) -> int:
-        _must_convert(self, "int(t)", "t.item() for its value")
-        return int(self._data)
-
-    def __index__(self) -> int:
-        _must_convert(self, "using t as an index", "t.item() for its value")
-        return self._data.__index__()  # type: ignore[no-any-return]
-
-    def __bool__(self) -> bool:
-        _must_convert(self, "bool(t)", "t.item() for its value, np.where to choose between Tensors")
-        return bool(self._data)
-
-    def __format__(self, spec: str) -> str:
-        return format(self._data.item(), spec) if spec and self.size == 1 else format(repr(self), spec)
 
     # the two things that change
     def backward(self, err: Any = None) -> None:
@@ -214,7 +168,7 @@ class Tensor(ArrayMethods):
     def __setitem__(self, index: Any, value: Any) -> None:
         raise TypeError(
             "a Tensor's elements are not assigned to, since gradients of what was read before would be wrong; "
-            "choose with np.where(mask, new, t), build anew with np.stack or np.concatenate, or t.assign(values) on a leaf"
+            "choose with np.where(mask, new, t), build anew with np.stack, or write a whole leaf with t.assign(values)"
         )
 
     def __getitem__(self, index: Any) -> Tensor:
@@ -336,7 +290,9 @@ def call(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
     inputs, options = op.bind(args, kwargs)
     for key, value in options.items():
         if value.__class__ is Tensor:
-            raise TypeError(f"{op.name}: {key}= is a static option, not differentiable; pass a plain value, not a Tensor")
+            raise TypeError(
+                f"{op.name}: {key}= is a static option, not differentiable; pass a plain value, not a Tensor"
+            )
     return apply(op, inputs, options)
 
 
@@ -361,31 +317,12 @@ def apply(op: Op, inputs: tuple[Any, ...], options: dict[str, Any]) -> Tensor:
     return node(op, inputs, options, data)
 
 
-def recorded(t: Tensor) -> bool:
-    """Whether a program is being recorded and this Tensor was computed in it, or is its input."""
-    return current().tape is not None and t.op is not None
-
-
-def _must_convert(t: Tensor, what: str, way_out: str) -> None:
-    if t.needs:
-        raise TypeError(f"{what}: this Tensor requires a gradient, which would be lost without a word; write {way_out}")
-    _refuse_while_recording(t, what)
-
-
-def _refuse_while_recording(t: Tensor, what: str) -> None:
-    if recorded(t):
-        raise TypeError(
-            f"{what} while recording, at {user_line()}: the recorded program would keep the value of this one run. "
-            "Use np.where for a choice, and NumPy functions on the Tensor itself"
-        )
-
-
 def _index_part(i: Any) -> Any:
     """A part of an index as a node keeps it: lists as arrays, Tensors as arrays outside recordings."""
     if i.__class__ is Tensor:
         if not recorded(i):
             return i.numpy()
         if i.dtype == bool:
-            _refuse_while_recording(i, "indexing with a boolean Tensor")
+            refuse_while_recording(i, "indexing with a boolean Tensor")
         return i
     return np.asarray(i) if i.__class__ is list else i

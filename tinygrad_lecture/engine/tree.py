@@ -20,7 +20,7 @@ def flatten(tree: Any, path: str = "") -> tuple[list[Any], list[str], Rebuild]:
     """
     children, build = _open(tree)
     if children is None:
-        return [tree], [path], lambda leaves: leaves[0]
+        return [tree], [path], lambda new: new[0]
     leaves: list[Any] = []
     paths: list[str] = []
     parts: list[tuple[int, int, Rebuild]] = []
@@ -42,7 +42,7 @@ def _open(tree: Any) -> tuple[list[tuple[str, Any]] | None, Rebuild]:
     """The labelled children of a container and how to put new ones in their place; None for a leaf."""
     kind = type(tree)
     if tree is None:
-        return [], lambda new: None
+        return [], _nothing
     if isinstance(tree, dict):
         return [(f"[{key!r}]", child) for key, child in tree.items()], lambda new: _as_dict(tree, new)
     if isinstance(tree, tuple) and hasattr(tree, "_fields"):
@@ -52,7 +52,11 @@ def _open(tree: Any) -> tuple[list[tuple[str, Any]] | None, Rebuild]:
     if is_dataclass(tree) and not isinstance(tree, type):
         names = [f.name for f in fields(tree)]
         return [(f".{name}", getattr(tree, name)) for name in names], lambda new: _as_dataclass(kind, names, new)
-    return None, lambda new: new[0]
+    return None, _nothing
+
+
+def _nothing(_: list[Any]) -> None:
+    return None
 
 
 def _as_dict(old: dict[Any, Any], values: list[Any]) -> dict[Any, Any]:
@@ -63,7 +67,7 @@ def _as_dict(old: dict[Any, Any], values: list[Any]) -> dict[Any, Any]:
 
 def _as_dataclass(kind: type, names: list[str], values: list[Any]) -> Any:
     """A dataclass with these fields; its checks have seen the original, and are not run on Tensors."""
-    new = object.__new__(kind)
+    new: Any = object.__new__(kind)
     for name, value in zip(names, values, strict=True):
         object.__setattr__(new, name, value)
     return new

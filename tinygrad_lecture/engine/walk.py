@@ -200,4 +200,3 @@ def _unaliased(ends: Ends, start: Array) -> Ends:
         seen.add(id(e))
         result.append((x, e))
     return result
-

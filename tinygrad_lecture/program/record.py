@@ -84,15 +84,12 @@ class Program:
 
     def __str__(self) -> str:
         """One equation a line, with shapes and dtypes."""
-        head = f"{self.name}({', '.join(f'{v}{p}' for v, p in zip(self.inputs, self.array_paths, strict=True))})"
+        head = f"{self.name}({', '.join(map(str, self.inputs))})"
+        arrays = [(p, s) for p, s in zip(self.paths, self.static, strict=True) if s.__class__ is _Spec]
+        given = [f"  {v}: {s} = argument {p}" for v, (p, s) in zip(self.inputs, arrays, strict=True)]
         constants = [f"  {v}: {c.dtype}{list(c.shape)} = constant {_short(c)}" for v, c in self.constants.items()]
         body = [f"  {eq!r}" for eq in self.equations]
-        return "\n".join([head, *constants, *body, f"  return {', '.join(_short(x) for x in self.outputs)}"])
-
-    @property
-    def array_paths(self) -> list[str]:
-        """Where among the arguments each input stands."""
-        return [p for p, s in zip(self.paths, self.static, strict=True) if s.__class__ is _Spec]
+        return "\n".join([head, *given, *constants, *body, f"  return {', '.join(_short(x) for x in self.outputs)}"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +99,12 @@ class _Spec:
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
 
+    def __str__(self) -> str:
+        return f"{self.dtype}{list(self.shape)}"
+
 
 def record(f: Callable[..., Any]) -> Callable[..., Program]:
-    """The function that records f: record(f)(*example) → a Program that computes f for arrays like the example.
+    """The recorder of f: called with example arguments, it gives a Program that computes f for others like them.
 
     f: plain NumPy code, with transforms inside if wanted. Arrays among its arguments, nested in
     containers or not, are inputs; arrays it only refers to are copied as constants.
@@ -176,5 +176,5 @@ def _mismatch(program: Program, paths: list[str], static: tuple[Any, ...]) -> st
     """Which argument differs from what the program was recorded with."""
     for path, now, path_then, then in zip(paths, static, program.paths, program.static, strict=False):
         if path != path_then or now != then:
-            return f"{program.name} was recorded with {then} at argument {path_then}, not with {now} at {path}"
+            return f"{program.name} was recorded with {then} as argument {path_then}, not with {now} as {path}"
     return f"{program.name} was recorded with {len(program.paths)} arguments, not {len(paths)}"

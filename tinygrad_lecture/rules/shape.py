@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..engine.op import rules
 from ..engine.values import Array
@@ -17,7 +18,7 @@ def _reshape(a: Array, shape: Any, order: str = "C") -> Array:
 
 
 def _axes_back(axes: Any, a: Array) -> Any:
-    return None if axes is None else tuple(np.argsort([i % a.ndim for i in axes]))
+    return None if axes is None else tuple(np.argsort(normalize_axis_tuple(axes, a.ndim)))
 
 
 rules(

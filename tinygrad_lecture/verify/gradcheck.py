@@ -76,7 +76,9 @@ class GradcheckResult:
             lines.append(f"… and {len(self.elements) - len(shown)} more, none of them worse")
         lines += [f"not checked, not floating: {name}" for name in self.unchecked]
         if self.weighted:
-            lines.append(f"{self.function} returns shape {self.weighted}: the derivatives are those of Σ v f, v random signed")
+            lines.append(
+                f"{self.function} returns shape {self.weighted}: the derivatives are those of Σ v f, v random signed"
+            )
         return "\n".join([self.summary(), *lines])
 
     def summary(self) -> str:
@@ -138,7 +140,9 @@ def gradcheck(f: Callable[..., Any], *args: Any, order: int = 1, raise_on_fail: 
     return result
 
 
-def _elements(F: Callable[[list[Any]], Any], points: list[np.ndarray], labels: list[str], order: int, eps: float) -> Iterator[Element]:
+def _elements(
+    F: Callable[[list[Any]], Any], points: list[np.ndarray], labels: list[str], order: int, eps: float
+) -> Iterator[Element]:
     """The checks of every order from 1 on: of F, of a projection of its gradient, and so on."""
     rng = np.random.default_rng(0)
     for k in range(1, order + 1):
@@ -195,7 +199,7 @@ def _one_order(
 
 @dataclass(frozen=True, slots=True)
 class Quotient:
-    """A difference quotient, the error it shows of itself, the least error rounding allows, and whether F has a kink."""
+    """A difference quotient, the error it shows of itself, what of it is rounding, and whether F has a kink."""
 
     value: float
     error: float
@@ -265,7 +269,7 @@ def _is_floating(a: Any) -> bool:
 
 def _signed(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     """Random numbers of both signs, none near 0."""
-    return rng.uniform(0.5, 1.5, shape) * rng.choice([-1.0, 1.0], shape)
+    return np.asarray(rng.uniform(0.5, 1.5, shape) * rng.choice([-1.0, 1.0], shape))
 
 
 def _weights(y: Any, name: str) -> Any:
@@ -284,7 +288,10 @@ def _must_repeat(f: Callable[..., Any], args: tuple[Any, ...], leaves: list[Any]
     """Refuse a function that writes into its arguments, or gives two results for the same ones."""
     before = [np.array(a) for a in leaves]
     first, second = np.asarray(f(*args)), np.asarray(f(*args))
-    if any(not np.array_equal(a, b, equal_nan=a.dtype.kind == "f") for a, b in zip(before, map(np.asarray, leaves), strict=True)):
+    if any(
+        not np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+        for a, b in zip(before, map(np.asarray, leaves), strict=True)
+    ):
         raise ValueError(f"gradcheck: {name} writes into its arguments; let it work on copies")
     if not np.array_equal(first, second, equal_nan=first.dtype.kind == "f"):
         raise ValueError(f"gradcheck: {name} gave two results for the same arguments; fix its random numbers")

@@ -1,0 +1,94 @@
+"""The ways out of the graph: on purpose by name (`t.numpy()`), never silently (`float(t)`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .recording import current, user_line
+from .values import Array
+
+
+class Leaving:
+    """What turns a Tensor into plain numbers.
+
+    `data`, `numpy`, `item` and `tolist` always may, outside recordings. Python's and NumPy's own
+    conversions (`float(t)`, `if t:`, `np.asarray(t)`) may where nothing is lost: while the Tensor
+    requires no gradient.
+    """
+
+    __slots__ = ()
+
+    _data: Array
+    needs: bool
+    op: Any
+
+    @property
+    def data(self) -> np.ndarray:
+        """The values as a read-only view."""
+        refuse_while_recording(self, "data")
+        view = np.asarray(self._data).view()
+        view.flags.writeable = False
+        return view
+
+    def numpy(self) -> np.ndarray:
+        """A copy of the values as an ndarray, outside the graph."""
+        refuse_while_recording(self, "numpy()")
+        return np.array(self._data)
+
+    def item(self) -> float | int | bool:
+        """The value of a Tensor of one element as a Python number, outside the graph."""
+        refuse_while_recording(self, "item()")
+        return self._data.item()  # type: ignore[no-any-return]
+
+    def tolist(self) -> Any:
+        """The values as nested lists of Python numbers, outside the graph."""
+        refuse_while_recording(self, "tolist()")
+        return self._data.tolist()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        must_convert(self, "np.asarray(t)", "t.numpy() for its values, np.stack([t, …]) to join Tensors")
+        if dtype is None or np.dtype(dtype) == self._data.dtype:
+            return np.array(self._data) if copy else self.data
+        return np.array(self._data, dtype=dtype)
+
+    def __float__(self) -> float:
+        must_convert(self, "float(t)", "t.item() for its value, np.sin(t) in place of math.sin(t)")
+        return float(self._data)
+
+    def __int__(self) -> int:
+        must_convert(self, "int(t)", "t.item() for its value")
+        return int(self._data)
+
+    def __index__(self) -> int:
+        must_convert(self, "using t as an index", "t.item() for its value")
+        return self._data.__index__()  # type: ignore[no-any-return]
+
+    def __bool__(self) -> bool:
+        must_convert(self, "bool(t)", "t.item() for its value, np.where to choose between Tensors")
+        return bool(self._data)
+
+    def __format__(self, spec: str) -> str:
+        return format(self._data.item(), spec) if spec and self._data.size == 1 else format(repr(self), spec)
+
+
+def recorded(t: Leaving) -> bool:
+    """Whether a program is being recorded and this Tensor was computed in it, or is its input."""
+    return current().tape is not None and t.op is not None
+
+
+def must_convert(t: Leaving, what: str, way_out: str) -> None:
+    """Refuse to turn a Tensor into plain numbers without a word where that would lose a gradient or a recording."""
+    if t.needs:
+        raise TypeError(f"{what}: this Tensor requires a gradient, which would be lost without a word; write {way_out}")
+    refuse_while_recording(t, what)
+
+
+def refuse_while_recording(t: Leaving, what: str) -> None:
+    """Refuse to read a value of one run into a program for many, naming the user's line."""
+    if recorded(t):
+        raise TypeError(
+            f"{what} while recording, at {user_line()}: the recorded program would keep the value of this one run. "
+            "Use np.where for a choice, and NumPy functions on the Tensor itself"
+        )

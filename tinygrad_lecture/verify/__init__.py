@@ -1,0 +1,1 @@
+"""Checks that stand apart from what they check: the δ formulas derived by hand, differences, oracles."""
