@@ -37,7 +37,7 @@ def net_error(p):
 parameters = {"W1": np.array(W1), "b1": np.array(b1), "W2": np.array([W2]), "b2": np.array([b2])}
 g = tl.grad(net_error)(parameters)
 
-print(f"FORWARD ↑   {'net input':53} output")
+print(f"FORWARD ↑   {'net input':55} output")
 for j in (0, 1):
     terms = f"{W1[j][0]:4.1f} · {x[0]:7.4f} + {W1[j][1]:4.1f} · {x[1]:7.4f} + {b1[j]:4.1f}"
     print(f"  hidden {j + 1}  in = {terms} = {in_hid[j]:7.4f}   tanh(in)     = {hid[j]:7.4f}")

@@ -11,7 +11,7 @@ import numpy as np
 from .engine.op import OPS
 from .engine.recording import current, enclosed
 from .engine.tensor import NO_OPTIONS, Tensor, leaf, node
-from .engine.tree import flatten, tree_map
+from .engine.tree import flatten, paths, tree_map
 from .engine.values import Array, must_float, operand
 from .engine.walk import arriving, errors_at_ends
 
@@ -54,12 +54,16 @@ def value_and_grad(
     @wraps(f)
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
         places = _places(wanted, len(args), name)
-        leaves, paths, rebuild = flatten([args[i] for i in places])
+        chosen = [args[i] for i in places]
+        leaves, rebuild = flatten(chosen)
         enclosing = current()
         with enclosed():
-            inputs = [
-                argument(a, f"argument {_label(path, places)} of {name}") for a, path in zip(leaves, paths, strict=True)
-            ]
+            inputs = []
+            for k, a in enumerate(leaves):
+                t = argument(a)
+                if t is None:
+                    raise _refused(chosen, k, places, name)
+                inputs.append(t)
             new = list(args)
             for i, a in zip(places, rebuild(inputs), strict=True):
                 new[i] = a
@@ -70,28 +74,39 @@ def value_and_grad(
         out: Any = rebuild(gradients)
         out = out[0] if isinstance(argnums, int) else tuple(out)
         if not as_tensors:
-            y, aux = _value(y), tree_map(_value, aux)
+            y, aux = _value(y), tree_map(_value, aux) if has_aux else None
         return ((y, aux) if has_aux else y), out
 
     return value_and_gradient
 
 
-def argument(a: Any, where: str) -> Tensor:
-    """A Tensor that stands for an argument of a transform.
+def argument(a: Any) -> Tensor | None:
+    """A Tensor that stands for an argument of a transform; None for what has no gradient.
 
     A raw array becomes a leaf; a Tensor of an enclosing transform a node of its own, so that this
     transform's error ends here and the enclosing one's flows through.
     """
     if a.__class__ is Tensor:
-        must_float(a, where)
         t = node(OPS[np.positive], (a,), NO_OPTIONS, a._data)
         t.needs = True
-        return t
-    if isinstance(a, str | bytes):
-        raise TypeError(f"{where} is a {type(a).__name__}; differentiate by arrays and floats only (argnums chooses)")
-    data = operand(np.float64(a) if a.__class__ is float else a, where)
-    must_float(data, where)
-    return leaf(data)
+        return t if a.dtype.kind == "f" else None
+    if a.__class__ is float:
+        a = np.float64(a)
+    return leaf(a) if isinstance(a, np.ndarray | np.generic) and a.dtype.kind == "f" else None
+
+
+def _refused(chosen: list[Any], k: int, places: list[int], name: str) -> TypeError:
+    """The error for the k-th leaf of the arguments, which has no gradient."""
+    head, _, rest = paths(chosen)[k][1:].partition("]")
+    where = f"argument {places[int(head)]}{rest} of {name}"
+    a = flatten(chosen)[0][k]
+    if not isinstance(a, Tensor | np.ndarray | np.generic | int):
+        return TypeError(f"{where} is a {type(a).__name__}; differentiate by arrays and floats only (argnums chooses)")
+    try:
+        must_float(a if a.__class__ is Tensor else operand(np.asarray(a), where), where)
+    except TypeError as error:
+        return error
+    raise AssertionError(f"{where} was refused without a reason")
 
 
 def scalar(y: Any, name: str) -> Any:
@@ -137,12 +152,6 @@ def _places(wanted: tuple[int, ...], n: int, name: str) -> list[int]:
     if len(set(places)) < len(places):
         raise ValueError(f"argnums={wanted} names an argument twice")
     return places
-
-
-def _label(path: str, places: list[int]) -> str:
-    """The path of a leaf with the place of its argument: "[0]['W1']" of argument 2 → "2['W1']"."""
-    head, _, rest = path[1:].partition("]")
-    return f"{places[int(head)]}{rest}"
 
 
 def _pair(result: Any, name: str) -> tuple[Any, Any]:

@@ -49,8 +49,8 @@ class ArrayMethods:
 
     def dot(self: Any, other: Any) -> Tensor:
         """The matrix product for up to two axes on each side, as `@`; scalars multiply."""
-        if self.ndim > 2 or np.ndim(other) > 2:
-            raise ValueError("dot of more than two axes: write np.einsum or np.matmul, which say which axes meet")
+        if np.ndim(other) > 2:
+            raise ValueError("dot by more than two axes: write np.einsum or np.matmul, which say which axes meet")
         return self * other if not (self.ndim and np.ndim(other)) else self @ other
 
     def reshape(self: Any, *shape: Any, order: Any = "C") -> Tensor:

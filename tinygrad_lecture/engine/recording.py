@@ -5,60 +5,74 @@ Threads and asyncio tasks each have their own; an exception restores what was th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from contextlib import ContextDecorator
+from contextvars import ContextVar, Token
 from typing import Any
 
 
-@dataclass(frozen=True, slots=True)
 class Mode:
-    """How operations are recorded here and now.
+    """How operations are recorded here and now; never changed, only replaced.
 
     records: whether results remember how they came about.
     depth: how many transforms or recordings enclose this line; a walk below one is differentiable.
     tape: where every operation is listed while a program is recorded, else None.
     """
 
-    records: bool = True
-    depth: int = 0
-    tape: list[Any] | None = None
+    __slots__ = ("depth", "records", "tape")
+
+    def __init__(self, records: bool = True, depth: int = 0, tape: list[Any] | None = None) -> None:
+        self.records = records
+        self.depth = depth
+        self.tape = tape
 
 
-_mode: ContextVar[Mode] = ContextVar("tinygrad_lecture.mode", default=Mode())  # noqa: B039  (frozen)
+_mode: ContextVar[Mode] = ContextVar("tinygrad_lecture.mode", default=Mode())  # noqa: B039  (never changed)
 current = _mode.get
 
 
-@contextmanager
-def _switched(mode: Mode) -> Iterator[None]:
-    token = _mode.set(mode)
-    try:
-        yield
-    finally:
-        _mode.reset(token)
+class Switch(ContextDecorator):
+    """Another mode inside a `with` block, or inside every call of a decorated function."""
+
+    __slots__ = ("change", "token")
+
+    def __init__(self, change: Callable[[Mode], Mode]) -> None:
+        self.change = change
+        self.token: Token[Mode] | None = None
+
+    def _recreate_cm(self) -> Switch:
+        return Switch(self.change)
+
+    def __enter__(self) -> None:
+        if self.token is not None:
+            raise RuntimeError("this switch is in use already; write tl.no_grad() anew for each block")
+        self.token = _mode.set(self.change(current()))
+
+    def __exit__(self, *exception: object) -> None:
+        if self.token is not None:
+            _mode.reset(self.token)
+            self.token = None
 
 
-@contextmanager
-def no_grad() -> Iterator[None]:
-    """Record nothing inside: results do not require a gradient. A context manager and a decorator."""
-    with _switched(replace(current(), records=False)):
-        yield
+def no_grad() -> Switch:
+    """Record nothing inside: results do not require a gradient. A context manager and a decorator.
+
+    It holds for this thread or asyncio task alone. Source: C5, a blocked connection.
+
+    >>> with no_grad():
+    ...     pass
+    """
+    return Switch(lambda mode: Mode(False, mode.depth, mode.tape))
 
 
-@contextmanager
-def enable_grad() -> Iterator[None]:
-    """Record again inside a `no_grad()`. A context manager and a decorator."""
-    with _switched(replace(current(), records=True)):
-        yield
+def enable_grad() -> Switch:
+    """Record again inside a `no_grad()` block. A context manager and a decorator. Source: C5."""
+    return Switch(lambda mode: Mode(True, mode.depth, mode.tape))
 
 
-@contextmanager
-def enclosed(tape: list[Any] | None = None) -> Iterator[None]:
+def enclosed(tape: list[Any] | None = None) -> Switch:
     """Recording on, one level deeper: what transforms and program recordings run a function in."""
-    mode = current()
-    with _switched(Mode(True, mode.depth + 1, mode.tape if tape is None else tape)):
-        yield
+    return Switch(lambda mode: Mode(True, mode.depth + 1, mode.tape if tape is None else tape))
 
 
 def user_line() -> str:

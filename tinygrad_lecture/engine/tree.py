@@ -6,68 +6,98 @@ everything else is a leaf.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import fields, is_dataclass
+from collections.abc import Callable, Iterator
 from typing import Any
+
+import numpy as np
+
+LEAVES = frozenset({np.ndarray, np.float64, np.float32, float, int})
+"""What is most often a leaf, seen at one glance."""
 
 Rebuild = Callable[[list[Any]], Any]
 
 
-def flatten(tree: Any, path: str = "") -> tuple[list[Any], list[str], Rebuild]:
-    """The leaves of a nested container in order, their paths like "[0]['W1']", and how to rebuild it.
+def flatten(tree: Any) -> tuple[list[Any], Rebuild]:
+    """The leaves of a nested container in order, and how to rebuild it.
 
     The rebuilding function takes as many new leaves, and gives a container of the same form.
     """
-    children, build = _open(tree)
-    if children is None:
-        return [tree], [path], lambda new: new[0]
     leaves: list[Any] = []
-    paths: list[str] = []
-    parts: list[tuple[int, int, Rebuild]] = []
-    for label, child in children:
-        some, their_paths, rebuild = flatten(child, path + label)
-        parts.append((len(leaves), len(leaves) + len(some), rebuild))
-        leaves += some
-        paths += their_paths
-    return leaves, paths, lambda new: build([rebuild(new[start:stop]) for start, stop, rebuild in parts])
+    _collect(tree, leaves)
+    return leaves, lambda new: _rebuilt(tree, iter(new))
 
 
 def tree_map(fn: Callable[[Any], Any], tree: Any) -> Any:
     """The container with fn applied to every leaf."""
-    leaves, _, rebuild = flatten(tree)
+    leaves, rebuild = flatten(tree)
     return rebuild([fn(leaf) for leaf in leaves])
 
 
-def _open(tree: Any) -> tuple[list[tuple[str, Any]] | None, Rebuild]:
-    """The labelled children of a container and how to put new ones in their place; None for a leaf."""
-    kind = type(tree)
+def paths(tree: Any, path: str = "") -> list[str]:
+    """Where each leaf stands, like "[0]['W1']", in the order of `flatten`."""
+    parts = _children(tree)
+    if parts is None:
+        return [path]
+    labels = _labels(tree)
+    return [p for label, part in zip(labels, parts, strict=True) for p in paths(part, path + label)]
+
+
+def _children(tree: Any) -> list[Any] | None:
+    """What a container holds; None for a leaf."""
     if tree is None:
-        return [], _nothing
+        return []
     if isinstance(tree, dict):
-        return [(f"[{key!r}]", child) for key, child in tree.items()], lambda new: _as_dict(tree, new)
-    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
-        return [(f".{name}", child) for name, child in zip(tree._fields, tree, strict=True)], lambda new: kind(*new)
+        return list(tree.values())
     if isinstance(tree, tuple | list):
-        return [(f"[{i}]", child) for i, child in enumerate(tree)], lambda new: kind(new)
-    if is_dataclass(tree) and not isinstance(tree, type):
-        names = [f.name for f in fields(tree)]
-        return [(f".{name}", getattr(tree, name)) for name in names], lambda new: _as_dataclass(kind, names, new)
-    return None, _nothing
+        return list(tree)
+    names = _field_names(tree)
+    return None if names is None else [getattr(tree, name) for name in names]
 
 
-def _nothing(_: list[Any]) -> None:
-    return None
+def _field_names(tree: Any) -> list[str] | None:
+    """The names of a dataclass's fields; None for everything else."""
+    known = getattr(type(tree), "__dataclass_fields__", None)
+    return None if known is None else [n for n, f in known.items() if f._field_type.name == "_FIELD"]
 
 
-def _as_dict(old: dict[Any, Any], values: list[Any]) -> dict[Any, Any]:
-    new = old.copy()
-    new.update(zip(old, values, strict=True))
-    return new
+def _labels(tree: Any) -> list[str]:
+    if isinstance(tree, dict):
+        return [f"[{key!r}]" for key in tree]
+    names = getattr(tree, "_fields", None) or _field_names(tree)
+    return [f"[{i}]" for i in range(len(tree or ()))] if names is None else [f".{name}" for name in names]
 
 
-def _as_dataclass(kind: type, names: list[str], values: list[Any]) -> Any:
-    """A dataclass with these fields; its checks have seen the original, and are not run on Tensors."""
-    new: Any = object.__new__(kind)
-    for name, value in zip(names, values, strict=True):
-        object.__setattr__(new, name, value)
-    return new
+def _collect(tree: Any, leaves: list[Any]) -> None:
+    parts = None if tree.__class__ in LEAVES else _children(tree)
+    if parts is None:
+        leaves.append(tree)
+        return
+    for part in parts:
+        if part.__class__ in LEAVES:
+            leaves.append(part)
+        else:
+            _collect(part, leaves)
+
+
+def _rebuilt(tree: Any, leaves: Iterator[Any]) -> Any:
+    """A container of this form around the next leaves."""
+    parts = None if tree.__class__ in LEAVES else _children(tree)
+    if parts is None:
+        return next(leaves)
+    new = [next(leaves) if part.__class__ in LEAVES else _rebuilt(part, leaves) for part in parts]
+    if tree is None:
+        return None
+    kind = type(tree)
+    if kind is dict:
+        return dict(zip(tree, new, strict=True))
+    if isinstance(tree, dict):
+        again = tree.copy()
+        again.update(zip(tree, new, strict=True))
+        return again
+    if isinstance(tree, tuple | list):
+        return kind(*new) if hasattr(tree, "_fields") else kind(new)
+    # a dataclass: its checks have seen the original, and are not run on Tensors
+    instance: Any = object.__new__(kind)
+    for name, value in zip(_field_names(tree) or (), new, strict=True):
+        object.__setattr__(instance, name, value)
+    return instance

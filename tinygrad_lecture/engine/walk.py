@@ -89,14 +89,15 @@ def _walk(y: Tensor, err: Array, first: int, last: int, times: Any, raw: bool) -
         if not inputs or stamp <= last:
             ends.append((n, err))
             continue
+        values = []
         for x in inputs:
-            if x.__class__ is Tensor and x.stamp > stamp:
-                raise overwritten(n, x)
-        if raw:
-            values = [x._data if x.__class__ is Tensor else x for x in inputs]
-            out = n._data
-        else:
-            values, out = inputs, n
+            if x.__class__ is Tensor:
+                if x.stamp > stamp:
+                    raise overwritten(n, x)
+                values.append(x._data if raw else x)
+            else:
+                values.append(x)
+        out = n._data if raw else n
         op, options = n.op, n.options
         slopes = op.slopes
         for k, x in enumerate(inputs):

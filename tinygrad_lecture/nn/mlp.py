@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -36,15 +38,15 @@ class MLP:
         dtype: Any = np.float64,
     ) -> None:
         self.sizes = _whole(sizes)
-        depth = len(self.sizes) - 1
-        self.activations = (activation,) * (depth - 1) + (output,)
+        n_hidden = len(self.sizes) - 2
+        self.activations = (activation,) * n_hidden + (output,)
         self.bias = bias
-        self._f = [activation_of(name) for name in self.activations]
+        self._f = [activation_of(activation)] * n_hidden + [activation_of(output)]
         if np.dtype(dtype).kind != "f":
             raise TypeError(f"dtype must be floating, not {np.dtype(dtype)}: integers have no gradient")
         rng = np.random.default_rng(rng)
         self.parameters: dict[str, np.ndarray] = {}
-        for layer, (n_in, n_out) in enumerate(zip(self.sizes, self.sizes[1:], strict=False), 1):
+        for layer, (n_in, n_out) in enumerate(pairwise(self.sizes), 1):
             self.parameters[f"W{layer}"] = lecture(rng, n_out, n_in).astype(dtype)
             if bias:
                 self.parameters[f"b{layer}"] = np.zeros(n_out, dtype)
@@ -84,8 +86,6 @@ class MLP:
 
 def _whole(sizes: Sequence[int]) -> tuple[int, ...]:
     """The sizes as a tuple of ints, if they can be those of a net."""
-    from operator import index
-
     try:
         whole = tuple(index(n) for n in sizes)
     except TypeError as error:

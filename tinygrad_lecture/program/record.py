@@ -16,7 +16,7 @@ import numpy as np
 from ..engine.op import Op
 from ..engine.recording import enclosed
 from ..engine.tensor import Tensor, leaf
-from ..engine.tree import Rebuild, flatten, tree_map
+from ..engine.tree import Rebuild, flatten, paths, tree_map
 from ..engine.values import owned
 
 INPUT = Op("input")
@@ -67,10 +67,11 @@ class Program:
 
     def __call__(self, *args: Any) -> Any:
         """Run the program. Raises ValueError for arguments of another form, shape or dtype."""
-        leaves, paths, _ = flatten(list(args))
+        leaves, _ = flatten(list(args))
+        where = tuple(paths(list(args)))
         static = tuple(_static_key(a) for a in leaves)
-        if tuple(paths) != self.paths or static != self.static:
-            raise ValueError(_mismatch(self, paths, static))
+        if where != self.paths or static != self.static:
+            raise ValueError(_mismatch(self, where, static))
         values: dict[Var, Any] = dict(self.constants)
         values.update(zip(self.inputs, (a for a in leaves if _is_array(a)), strict=True))
 
@@ -112,7 +113,7 @@ def record(f: Callable[..., Any]) -> Callable[..., Program]:
     """
 
     def recorded(*example: Any) -> Program:
-        leaves, paths, rebuild = flatten(list(example))
+        leaves, rebuild = flatten(list(example))
         tape: list[Tensor] = []
         with enclosed(tape):
             given = [leaf(owned(a), needs=False, op=INPUT) if _is_array(a) else a for a in leaves]
@@ -138,11 +139,11 @@ def record(f: Callable[..., Any]) -> Callable[..., Program]:
             options = {k: _substitute(v, reference) for k, v in t.options.items()}
             names[t.stamp] = Var(next(number))
             equations.append(Equation(names[t.stamp], t.op, args, options, t.shape, t.dtype))
-        outputs, _, rebuild_result = flatten(result)
+        outputs, rebuild_result = flatten(result)
         return Program(
             name=getattr(f, "__name__", "f"),
             inputs=inputs,
-            paths=tuple(paths),
+            paths=tuple(paths(list(example))),
             static=tuple(_static_key(a) for a in leaves),
             constants=constants,
             equations=tuple(equations),
@@ -172,9 +173,9 @@ def _short(x: Any) -> str:
     return repr(x)
 
 
-def _mismatch(program: Program, paths: list[str], static: tuple[Any, ...]) -> str:
+def _mismatch(program: Program, where: tuple[str, ...], static: tuple[Any, ...]) -> str:
     """Which argument differs from what the program was recorded with."""
-    for path, now, path_then, then in zip(paths, static, program.paths, program.static, strict=False):
+    for path, now, path_then, then in zip(where, static, program.paths, program.static, strict=False):
         if path != path_then or now != then:
             return f"{program.name} was recorded with {then} as argument {path_then}, not with {now} as {path}"
-    return f"{program.name} was recorded with {len(program.paths)} arguments, not {len(paths)}"
+    return f"{program.name} was recorded with {len(program.paths)} arguments, not {len(where)}"

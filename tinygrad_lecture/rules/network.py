@@ -102,25 +102,31 @@ def linear(x: Array, w: Array, b: Array = None) -> Array:
     x: (…, n), one pattern per row; w: (m, n), row = target neuron, column = source; b: (m,) or None.
     Returns (…, m). Raises ValueError where n or m do not fit. Source: C1, C6.
     """
-    if np.ndim(w) != 2 or np.ndim(x) == 0 or (b is not None and np.shape(b) != np.shape(w)[:1]):
+    x, w = np.asarray(x), np.asarray(w)
+    if w.ndim != 2 or x.ndim == 0 or x.shape[-1] != w.shape[1] or (b is not None and np.shape(b) != w.shape[:1]):
         raise ValueError("x must be (…, n), w (m, n), b (m,)")
-    y = x @ np.transpose(w)
-    if b is not None:
-        y = y + b
-    return y
+    y = x.dot(w.T) if x.ndim <= 2 else x @ w.T
+    return y if b is None else y + b
 
 
 def _linear_weights(err: Array, y: Array, x: Array, w: Array, b: Array = None) -> Array:
     """Σ_t δ_t x_tᵀ over all patterns."""
-    m, n = w.shape
-    return np.reshape(err, (-1, m)).T @ np.reshape(x, (-1, n))
+    if err.ndim != 2:
+        m, n = w.shape
+        err, x = np.reshape(err, (-1, m)), np.reshape(x, (-1, n))
+    return err.T.dot(x)  # for small matrices faster than @
+
+
+def _linear_bias(err: Array, y: Array, x: Array, w: Array, b: Array) -> Array:
+    """Σ_t δ_t over all patterns: a bias is a weight from an input that is always 1."""
+    return (err if err.ndim == 2 else np.reshape(err, (-1, w.shape[0]))).sum(axis=0)
 
 
 rules(
     linear,
-    lambda err, y, x, w, b=None: err @ w,
+    lambda err, y, x, w, b=None: err.dot(w),
     _linear_weights,
-    lambda err, y, x, w, b: np.sum(np.reshape(err, (-1, w.shape[0])), axis=0),
+    _linear_bias,
     signature="x, w, b",
 )
 
@@ -137,11 +143,12 @@ def squared_error(out: Array, target: Array) -> Array:
     Raises ValueError where the shapes differ, since (T,) against (T, 1) would broadcast to (T, T).
     Source: C1, C8.
     """
-    if np.shape(out) != np.shape(target):
+    d = np.asarray(out)
+    if d.shape != np.shape(target):
         raise ValueError("out and target must have the same shape")
-    if np.size(out) == 0:
+    if d.size == 0:
         raise ValueError("there are no patterns to average over")
-    d = np.ravel(np.subtract(out, target))
+    d = np.subtract(d, target).ravel()
     return 0.5 * d.dot(d) / _patterns(out)
 
 

@@ -22,8 +22,8 @@ Layer = tuple[Array, Array | None]
 
 
 def _logistic(x: Array) -> Array:
-    with np.errstate(over="ignore"):  # exp(−x) = ∞ gives 0, which is right
-        return np.asarray(1.0 / (1.0 + np.exp(-x)))
+    """1/(1 + exp(−x)), complex x too; below −700 it stays at 1e-304, since exp(710) overflows."""
+    return np.asarray(1.0 / (1.0 + np.exp(-np.maximum(x, -700.0))))
 
 
 def _sech2(x: Array) -> Array:

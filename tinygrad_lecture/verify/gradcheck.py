@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..engine.tensor import Tensor
-from ..engine.tree import flatten
+from ..engine.tree import flatten, paths
 from ..transforms import grad
 
 EPS = float(np.finfo(float).eps)
@@ -114,7 +114,7 @@ def gradcheck(f: Callable[..., Any], *args: Any, order: int = 1, raise_on_fail: 
     if order < 1:
         raise ValueError(f"gradcheck: order must be at least 1, not {order}")
     name = getattr(f, "__name__", "f")
-    leaves, paths, rebuild = flatten(list(args))
+    leaves, rebuild = flatten(list(args))
     floating = [i for i, a in enumerate(leaves) if _is_floating(a)]
     if not floating:
         raise TypeError("gradcheck: there is nothing floating among the arguments; write 3.0 in place of 3")
@@ -130,10 +130,11 @@ def gradcheck(f: Callable[..., Any], *args: Any, order: int = 1, raise_on_fail: 
             new[i] = value
         return np.sum(f(*rebuild(new)) * weights)
 
-    labels = [f"argument {paths[i][1:].replace(']', '', 1)}" for i in floating]
+    names = [f"argument {path[1:].replace(']', '', 1)}" for path in paths(list(args))]
+    labels = [names[i] for i in floating]
     with np.errstate(all="ignore"):  # a step may leave the domain; it is then not the one that is used
         elements = list(_elements(on_leaves, points, labels, order, eps))
-    unchecked = tuple(f"argument {paths[i][1:].replace(']', '', 1)}" for i in range(len(leaves)) if i not in floating)
+    unchecked = tuple(name for i, name in enumerate(names) if i not in floating)
     result = GradcheckResult(name, tuple(elements), unchecked, np.shape(weights))
     if raise_on_fail and not result:
         raise GradcheckError(str(result))

@@ -1,0 +1,248 @@
+"""Errors that users meet: each names its cause and the way out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_lecture as tl
+from tinygrad_lecture import Tensor
+
+A = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+
+
+def w(values: Any = A) -> Tensor:
+    return Tensor(values, requires_grad=True)
+
+
+def set_item(target: Any, value: Any) -> None:
+    target[0] = value
+
+
+def overwritten() -> None:
+    x = w()
+    y = np.sum(np.sin(x))
+    x.assign(A)
+    y.backward()
+
+
+def wrong_rule() -> None:
+    row_sum = tl.local_rule(lambda x: x.sum(axis=1), rules=lambda err, y, x: err)
+    row_sum(w()).backward(np.ones(2))
+
+
+def wrong_slope() -> None:
+    twice = tl.local_rule(lambda x: 2 * x, slopes=lambda y, x: np.ones((5, 2, 3)))
+    twice(w()).backward(np.ones((2, 3)))
+
+
+def square(x: Any) -> Any:
+    return np.sum(x * x)
+
+
+Kind = type[Exception] | tuple[type[Exception], ...]
+Error = tuple[Callable[[], Any], Kind, tuple[str, ...]]
+
+ERRORS: dict[str, Error] = {
+    # functions without a rule
+    "unknown NumPy function": (
+        lambda: np.linalg.eigvals(w(np.eye(2))),
+        TypeError,
+        ("no local rule", "np.linalg.eigvals", "tl.local_rule", "t.detach()", "t.numpy()"),
+    ),
+    "unknown function names the nearest": (lambda: np.nanmax(w()), TypeError, ("np.nanmax", "nearest", "np.max")),
+    "unknown ufunc": (lambda: np.heaviside(w(), 0.5), TypeError, ("no local rule", "np.heaviside", "tl.local_rule")),
+    "unknown function with a Tensor without gradient": (
+        lambda: np.nanmax(Tensor(A)),
+        TypeError,
+        ("no local rule", "np.nanmax"),
+    ),
+    "ufunc method": (lambda: np.add.reduceat(w([1.0, 2.0]), [0]), TypeError, ("np.add.reduceat",)),
+    "ufunc at": (lambda: np.add.at(w([1.0, 2.0]), [0], 1.0), TypeError, ("np.add.at",)),
+    # out=
+    "out= of a ufunc": (lambda: np.tanh(w(), out=np.empty((2, 3))), TypeError, ("np.tanh", "out=", "never written")),
+    "out= of a ufunc, a Tensor": (lambda: np.add(A, A, out=w()), TypeError, ("np.add", "out=")),
+    "out= by place": (lambda: np.tanh(w(), np.empty((2, 3))), TypeError, ("tanh", "out")),
+    "out= of a reduction": (lambda: np.sum(w(), axis=0, out=np.empty(3)), TypeError, ("sum", "out=", "never written")),
+    "out= of matmul": (lambda: np.matmul(w(), A.T, out=np.empty((2, 2))), TypeError, ("matmul", "out=")),
+    "out= of concatenate": (
+        lambda: np.concatenate([w(), w()], out=np.empty((4, 3))),
+        TypeError,
+        ("concatenate", "out="),
+    ),
+    "out= of clip": (lambda: np.clip(w(), 0, 1, out=np.empty((2, 3))), TypeError, ("clip", "out=")),
+    "out= of einsum": (lambda: np.einsum("ij->j", w(), out=np.empty(3)), TypeError, ("einsum", "out=")),
+    "array += Tensor": (lambda: A.copy().__iadd__(w()), TypeError, ("add", "out=")),
+    "dtype= of a sum": (lambda: np.sum(w(), dtype=np.float32), TypeError, ("sum", "dtype=", ".astype")),
+    "where= of a sum": (lambda: np.sum(w(), where=A > 2), TypeError, ("sum", "where=", "np.where")),
+    "a misspelt option": (lambda: np.sum(w(), axes=0), TypeError, ("axes",)),
+    # shapes that do not fit
+    "operator": (lambda: w() + np.ones(2), ValueError, ("add", "(2, 3)", "(2,)")),
+    "operator from the right": (lambda: np.ones(2) * w(), ValueError, ("multiply", "(2, 3)", "(2,)")),
+    "list on the left": (lambda: [1.0, 2.0] - w(), ValueError, ("subtract", "(2, 3)", "(2,)")),
+    "ufunc": (lambda: np.maximum(w(), np.ones(2)), ValueError, ("maximum", "(2, 3)", "(2,)")),
+    "matmul": (lambda: w() @ A, ValueError, ("matmul", "(2, 3) and (2, 3)")),
+    "matmul with a number": (lambda: w() @ 2.0, ValueError, ("matmul", "(2, 3)")),
+    "reshape": (lambda: w().reshape(4, 2), ValueError, ("reshape", "(2, 3)", "(4,2)")),
+    "broadcast_to": (lambda: np.broadcast_to(w(), (3, 2)), ValueError, ("broadcast_to", "(2, 3)")),
+    "concatenate": (lambda: np.concatenate([w(), np.ones((2, 2))]), ValueError, ("concatenate", "(2, 3)", "(2, 2)")),
+    "stack": (lambda: np.stack([w(), np.ones(2)]), ValueError, ("stack", "(2, 3)", "(2,)")),
+    "einsum": (lambda: np.einsum("ij,jk", w(), A), ValueError, ("einsum", "(2, 3)")),
+    "solve": (lambda: np.linalg.solve(w(np.eye(2)), np.ones(3)), ValueError, ("solve", "(2, 2)", "(3,)")),
+    "transpose": (lambda: w().transpose(0, 2), ValueError, ("transpose", "axis 2", "(2, 3)")),
+    "axis": (lambda: np.sum(w(), axis=2), ValueError, ("sum", "axis 2")),
+    "index": (lambda: w()[5], IndexError, ("index 5", "(2, 3)")),
+    "linear": (lambda: tl.linear(w(), np.ones((4, 2))), ValueError, ("linear", "(2, 3)", "(4, 2)")),
+    "linear with a bias": (
+        lambda: tl.linear(w(), np.ones((4, 3)), np.ones(3)),
+        ValueError,
+        ("linear", "(4, 3)", "(3,)", "b (m,)"),
+    ),
+    "squared_error": (
+        lambda: tl.squared_error(w([1.0, 2.0]), np.ones((2, 1))),
+        ValueError,
+        ("squared_error", "(2,)", "(2, 1)", "same shape"),
+    ),
+    "cross_entropy": (lambda: tl.cross_entropy(w(), [0, 1, 2]), ValueError, ("cross_entropy", "(2, 3)", "(3,)")),
+    "class number": (lambda: tl.cross_entropy(w(), [0, 3]), ValueError, ("cross_entropy", "0 … 2", "3")),
+    "class numbers that are floats": (
+        lambda: tl.cross_entropy(w(), [0.0, 1.0]),
+        TypeError,
+        ("integers", ".astype(int)"),
+    ),
+    # backward
+    "non-scalar backward": (lambda: (w() * 2).backward(), ValueError, ("(2, 3)", "err", "np.sum")),
+    "wrong err": (lambda: (w() * 2).backward(np.ones(3)), ValueError, ("backward", "(3,)", "(2, 3)")),
+    "err of strings": (lambda: w(1.0).backward("x"), TypeError, ("backward(err)", "strings")),
+    "complex err": (lambda: w(1.0).backward(1j), TypeError, ("backward(err)", "complex")),
+    "err that requires a gradient": (lambda: w(1.0).backward(w(1.0)), TypeError, ("err", ".detach()", "tl.grad")),
+    "backward without anything to reach": (
+        lambda: np.sum(Tensor(A)).backward(),
+        TypeError,
+        ("does not depend", "requires_grad=True"),
+    ),
+    "overwritten leaf": (overwritten, RuntimeError, ("(2, 3)", "sin", "assign()", "forward pass again")),
+    "rule of a wrong shape": (wrong_rule, ValueError, ("rule", "input 0", "(2,)", "(2, 3)")),
+    "slope of a wrong shape": (wrong_slope, ValueError, ("slope", "input 0", "(5, 2, 3)", "(2, 3)")),
+    # what a leaf may hold
+    "integer leaf": (lambda: Tensor([1, 2], requires_grad=True), TypeError, ("int64", "np.asarray(a, dtype=float)")),
+    "boolean leaf": (lambda: Tensor(True, requires_grad=True), TypeError, ("bool", "dtype=float")),
+    "object data": (lambda: Tensor([object()]), TypeError, ("Python objects", "dtype=float")),
+    "string data": (lambda: Tensor("abc"), TypeError, ("strings", "dtype=float")),
+    "bytes data": (lambda: Tensor(b"abc"), TypeError, ("bytes", "dtype=float")),
+    "complex data": (lambda: Tensor(1j), TypeError, ("complex", "dtype=float")),
+    "dates": (lambda: Tensor(np.array(["2020-01-01"], "datetime64[D]")), TypeError, ("datetime64",)),
+    "complex operand": (lambda: w() * 1j, TypeError, ("multiply", "complex")),
+    "string operand": (lambda: w() + "a", TypeError, ("add", "strings")),
+    "object operand": (lambda: np.add(w(), np.array([None] * 3)), TypeError, ("add", "Python objects")),
+    "masked array operand": (lambda: w() + np.ma.array(A, mask=A > 2), TypeError, ("MaskedArray", "np.asarray")),
+    "masked array as a leaf": (lambda: Tensor(np.ma.array(A, mask=A > 2)), TypeError, ("MaskedArray",)),
+    "Tensor of a Tensor with gradient": (lambda: Tensor(w()), TypeError, ("gradient", "detach")),
+    "assign of a wrong shape": (lambda: w().assign(np.ones(3)), ValueError, ("assign", "(3,)", "(2, 3)")),
+    "assign of a wrong dtype": (lambda: Tensor([1]).assign([0.5]), TypeError, ("float64", "int64", "cast")),
+    "assign to a node": (lambda: (w() * 2).assign(A), TypeError, ("assign", "leaves")),
+    # conversions that would lose the gradient
+    "float(t)": (lambda: float(w(1.0)), TypeError, ("float(t)", "requires a gradient", "t.item()")),
+    "int(t)": (lambda: int(w(1.0)), TypeError, ("int(t)", "requires a gradient", "t.item()")),
+    "bool(t)": (lambda: bool(w(1.0)), TypeError, ("bool(t)", "t.item()", "np.where")),
+    "t as an index": (lambda: [1, 2][w(1.0)], TypeError, ("index", "t.item()")),
+    "np.asarray(t)": (lambda: np.asarray(w()), TypeError, ("np.asarray(t)", "requires a gradient", "t.numpy()")),
+    "np.array([t, t])": (lambda: np.array([w(), w()]), TypeError, ("t.numpy()", "np.stack")),
+    "np.array of scalars": (lambda: np.array([w(1.0), w(2.0)]), TypeError, ("np.stack",)),
+    "np.full(3, t)": (lambda: np.full(3, w(1.0)), TypeError, ("requires a gradient",)),
+    "np.r_": (lambda: np.r_[w([1.0]), w([2.0])], TypeError, ("np.stack",)),
+    "array.dot(t)": (lambda: np.ones(2).dot(w([1.0, 2.0])), TypeError, ("requires a gradient",)),
+    "math.sin(t)": (lambda: math.sin(w(1.0)), TypeError, ("np.sin", "math.sin")),
+    # items
+    "t[0] = 1": (lambda: set_item(w(), 1.0), TypeError, ("np.where", "anew")),
+    "t[0] += 1": (lambda: set_item(w(), w()[0] + 1), TypeError, ("np.where", "anew")),
+    "array[0] = t": (lambda: set_item(np.zeros(2), w(1.0)), (TypeError, ValueError), ("requires a gradient",)),
+    "array[0] = row": (lambda: set_item(np.zeros((2, 3)), w()[0]), TypeError, ("requires a gradient",)),
+    # transforms
+    "grad of a vector": (
+        lambda: tl.grad(lambda x: x * 2)(A),
+        ValueError,
+        ("one floating-point number", "(2, 3)", "np.sum", "has_aux=True"),
+    ),
+    "grad of a vector of one": (lambda: tl.grad(lambda x: x * 2)(np.ones(1)), ValueError, ("(1,)", "np.sum")),
+    "grad of a tuple": (lambda: tl.grad(lambda x: (x, x))(1.0), ValueError, ("tuple", "has_aux=True")),
+    "grad of nothing": (lambda: tl.grad(lambda x: None)(1.0), ValueError, ("NoneType",)),
+    "grad of an integer": (lambda: tl.grad(lambda x: np.argmax(x))(A), ValueError, ("int64",)),
+    "grad names the function": (lambda: tl.grad(np.tanh)(A), ValueError, ("tanh returned",)),
+    "argnum out of range": (lambda: tl.grad(square, argnums=1)(A), ValueError, ("argnums=1", "square", "1 positional")),
+    "negative argnum out of range": (lambda: tl.grad(square, argnums=-2)(A), ValueError, ("argnums=-2", "square")),
+    "argnum twice": (lambda: tl.grad(lambda a, b: a * b, argnums=(0, -2))(1.0, 2.0), ValueError, ("(0, -2)", "twice")),
+    "argnum of a keyword": (lambda: tl.grad(square)(x=A), ValueError, ("argnums=0", "0 positional")),
+    "integer argument": (
+        lambda: tl.grad(square)(np.array([1, 2])),
+        TypeError,
+        ("argument 0 of square", "int64", "dtype=float"),
+    ),
+    "Python int argument": (lambda: tl.grad(square)(3), TypeError, ("argument 0 of square", "3.0 in place of 3")),
+    "integer in a container": (
+        lambda: tl.grad(lambda p: p["W"][0])({"W": [1, 2.0]}),
+        TypeError,
+        ("argument 0['W'][0]", "int64"),
+    ),
+    "string argument": (lambda: tl.grad(lambda x: 1.0)("relu"), TypeError, ("argument 0", "str", "argnums")),
+    "has_aux without a pair": (lambda: tl.grad(square, has_aux=True)(A), TypeError, ("has_aux=True", "square", "pair")),
+    # local_rule
+    "local_rule without a rule": (lambda: tl.local_rule(square), TypeError, ("square", "slopes=", "rules=")),
+    "local_rule with both": (
+        lambda: tl.local_rule(square, slopes=1.0, rules=1.0),
+        TypeError,
+        ("square", "slopes=", "rules="),
+    ),
+    "local_rule with too many": (
+        lambda: tl.local_rule(square, slopes=(1.0, 1.0)),
+        TypeError,
+        ("square", "2 rules", "1 named"),
+    ),
+    "local_rule with a string": (lambda: tl.local_rule(square, slopes=["x"]), TypeError, ("square", "str")),
+    "an option that is a Tensor": (lambda: np.sum(w(), axis=Tensor(0)), TypeError, ("axis=", "static")),
+    "several outputs": (
+        lambda: tl.local_rule(lambda x: (x, x), rules=lambda err, y, x: err)(w()),
+        TypeError,
+        ("tuple", "one output"),
+    ),
+    # others
+    "len of a scalar": (lambda: len(w(1.0)), TypeError, ("without axes",)),
+    "iteration over a scalar": (lambda: list(w(1.0)), TypeError, ("without axes",)),
+    "mT of a vector": (lambda: w([1.0]).mT, ValueError, ("mT", "(1,)")),
+    "order of a reshape": (lambda: w().reshape(6, order="A"), ValueError, ("order='A'", "'C'")),
+    "dot of many axes": (lambda: w(np.ones((2, 2, 2))).dot(A), ValueError, ("np.einsum", "np.matmul")),
+    "unknown public name": (lambda: tl.gradd, AttributeError, ("tinygrad_lecture", "gradd")),
+}
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_an_error_names_its_cause_and_the_way_out(name: str) -> None:
+    call, kind, pieces = ERRORS[name]
+    with pytest.raises(kind) as caught:
+        call()
+    causes = [caught.value, caught.value.__cause__]  # NumPy wraps what a conversion raises
+    text = "\n".join(str(c) for c in causes if c is not None)
+    assert [p for p in pieces if p not in text] == [], text
+
+
+@pytest.mark.parametrize("name", [name for name in ERRORS if name != "unknown public name"])
+def test_an_error_is_no_assertion_and_no_attribute_error_from_within(name: str) -> None:
+    call, _, _ = ERRORS[name]
+    with pytest.raises(Exception) as caught:  # noqa: PT011  (its kind and text are tested above)
+        call()
+    assert not isinstance(caught.value, AssertionError | AttributeError | KeyError | NameError)
+
+
+@pytest.mark.parametrize("name", ["float(t)", "np.asarray(t)", "bool(t)", "array[0] = t"])
+def test_the_way_out_of_a_conversion_works(name: str) -> None:
+    ways: dict[str, Callable[[], Any]] = {
+        "float(t)": lambda: w(1.0).item(),
+        "np.asarray(t)": lambda: np.asarray(w().numpy()),
+        "bool(t)": lambda: bool(w(1.0).detach()),
+        "array[0] = t": lambda: set_item(np.zeros(2), w(1.0).detach()),
+    }
+    ways[name]()
