@@ -1,6 +1,11 @@
 """Hypothesis profiles: the default on each run, `nightly` with twenty times the examples."""
 
+import os
+
 from hypothesis import settings
+
+# before NumPy is imported: as many test workers as cores, each with as many BLAS threads, would wait for each other
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 settings.register_profile("default", deadline=None)
 settings.register_profile("nightly", deadline=None, max_examples=2000)

@@ -31,7 +31,20 @@ def poly(a: Any, b: Any, c: Any) -> Any:
 
 @pytest.mark.parametrize(
     ("argnums", "wanted"),
-    [(0, 12.0), (1, 4.0), (2, 3.0), (-1, 3.0), (-3, 12.0), ((0,), (12.0,)), ((0, 2), (12.0, 3.0)), ((2, 0), (3.0, 12.0)), ((-1, 1), (3.0, 4.0)), ((0, 1, 2), (12.0, 4.0, 3.0)), ([1, 0], (4.0, 12.0)), ((), ())],
+    [
+        (0, 12.0),
+        (1, 4.0),
+        (2, 3.0),
+        (-1, 3.0),
+        (-3, 12.0),
+        ((0,), (12.0,)),
+        ((0, 2), (12.0, 3.0)),
+        ((2, 0), (3.0, 12.0)),
+        ((-1, 1), (3.0, 4.0)),
+        ((0, 1, 2), (12.0, 4.0, 3.0)),
+        ([1, 0], (4.0, 12.0)),
+        ((), ()),
+    ],
     ids=repr,
 )
 def test_argnums_chooses_the_arguments_and_their_order(argnums: Any, wanted: Any) -> None:
@@ -220,9 +233,7 @@ def test_containers_are_rebuilt_not_written_into() -> None:
     tree = {"W": [np.ones(2)], "b": np.zeros(1)}
     parts = (tree["W"], tree["W"][0], tree["b"])
     grad(lambda t: np.sum(t["W"][0] * 2) + np.sum(t["b"]))(tree)
-    assert (tree["W"], tree["W"][0], tree["b"]) == parts or all(
-        a is b for a, b in zip((tree["W"], tree["W"][0], tree["b"]), parts, strict=True)
-    )
+    assert all(a is b for a, b in zip((tree["W"], tree["W"][0], tree["b"]), parts, strict=True))
 
 
 def test_a_function_that_fills_its_container_does_not_change_the_callers() -> None:
@@ -317,6 +328,17 @@ def test_an_argument_of_any_memory_layout_gives_the_same_gradient() -> None:
     wanted = f(a)
     for b in (np.asfortranarray(a), np.repeat(a, 2, axis=1)[:, ::2], a[::-1][::-1], a.astype(">f8")):
         np.testing.assert_array_equal(f(b), wanted)
+
+
+def test_an_argument_of_a_subclass_of_ndarray_has_a_plain_gradient() -> None:
+    class Signal(np.ndarray):
+        pass
+
+    x = np.array([1.0, 2.0])
+    value, g = value_and_grad(lambda a: np.sum(a * a))(x.view(Signal))
+    assert value == 5.0
+    assert type(g) is np.ndarray
+    np.testing.assert_array_equal(g, 2 * x)
 
 
 # closed forms and orders
@@ -464,17 +486,16 @@ def test_aux_that_depends_on_a_tensor_of_the_outside_is_not_detached() -> None:
     assert w.grad == 2.0
 
 
-def test_a_tensor_of_the_outside_written_to_inside_is_not_detached_in_silence() -> None:
+def test_a_tensor_of_the_outside_cannot_be_written_to_inside() -> None:
     w = Tensor(3.0, requires_grad=True)
 
     def f(x: Any) -> Any:
         w.assign(5.0)
         return x * w
 
-    g = grad(f)(2.0)
-    assert isinstance(g, Tensor)
-    g.backward()
-    assert w.grad == 1.0
+    with pytest.raises(TypeError, match="inside a transform"):
+        grad(f)(2.0)
+    assert w.item() == 3.0
 
 
 def test_a_gradient_leaves_grad_of_tensors_of_the_outside_alone() -> None:
@@ -527,7 +548,7 @@ def test_a_value_of_an_inner_gradient_inside_no_grad_is_a_constant_of_the_outer_
             value, g = value_and_grad(lambda z: z * x)(1.0)
         return (value + g) * x
 
-    assert grad(f)(3.0) == 6.0  # as for any other constant of value 2·3
+    assert grad(f)(3.0) == 6.0  # as for any other constant of the value 3 + 3
 
 
 def test_detach_inside_an_inner_gradient_cuts_both_levels() -> None:

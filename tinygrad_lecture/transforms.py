@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,8 @@ def value_and_grad(
     the first is the pair that f returns. Source: C1, C8.
     """
     name = getattr(f, "__name__", "f")
-    wanted = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    single = not isinstance(argnums, tuple | list)
+    wanted = tuple(argnums) if isinstance(argnums, tuple | list) else (index(argnums),)
 
     @wraps(f)
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
@@ -72,9 +74,13 @@ def value_and_grad(
         y = scalar(y, name)
         gradients, as_tensors = gradients_of(y, inputs, differentiable=enclosing.depth > 0)
         out: Any = rebuild(gradients)
-        out = out[0] if isinstance(argnums, int) else tuple(out)
+        out = out[0] if single else tuple(out)
         if not as_tensors:
-            y, aux = _value(y), tree_map(_value, aux) if has_aux else None
+            y = _plain(y)
+            y = y[()] if isinstance(y, np.ndarray) else y
+            aux = tree_map(lambda a: a if _reaches_outside(a, inputs) else _plain(a), aux) if has_aux else None
+        elif not enclosing.records:
+            y, aux = _detached(y), tree_map(_detached, aux) if has_aux else None
         return ((y, aux) if has_aux else y), out
 
     return value_and_gradient
@@ -133,6 +139,7 @@ def gradients_of(y: Any, inputs: list[Tensor], differentiable: bool) -> tuple[li
     ends: list[tuple[Tensor, Array]] = []
     differentiable = differentiable or any(x.inputs and x.inputs[0].needs for x in inputs)
     if y.__class__ is Tensor and y.needs and inputs:
+        differentiable = differentiable or y.stamp < inputs[0].stamp
         start, first, last = arriving(y, None), inputs[0].stamp, inputs[-1].stamp
         ends, outside = errors_at_ends(y, start, first=first, last=last, differentiable=differentiable)
         if outside and not differentiable:
@@ -160,5 +167,26 @@ def _pair(result: Any, name: str) -> tuple[Any, Any]:
     return result
 
 
-def _value(a: Any) -> Any:
+def _plain(a: Any) -> Any:
+    """A Tensor's values, as plain NumPy code would have returned them."""
     return a._data if a.__class__ is Tensor else a
+
+
+def _detached(a: Any) -> Any:
+    return a.detach() if a.__class__ is Tensor else a
+
+
+def _reaches_outside(a: Any, inputs: list[Tensor]) -> bool:
+    """Whether an output depends on a Tensor that requires a gradient and is no input of the transform."""
+    ours = {x.stamp for x in inputs}
+    waiting = [a] if a.__class__ is Tensor and a.needs else []
+    seen: set[int] = set()
+    while waiting:
+        t = waiting.pop()
+        if t.stamp in ours or t.stamp in seen:
+            continue
+        seen.add(t.stamp)
+        if not t.inputs:
+            return True
+        waiting += [x for x in t.inputs if x.__class__ is Tensor and x.needs]
+    return False

@@ -188,6 +188,10 @@ ERRORS: dict[str, Error] = {
         TypeError,
         ("argument 0['W'][0]", "int64"),
     ),
+    "masked argument": (lambda: tl.grad(square)(np.ma.array(A, mask=A > 2)), TypeError, ("argument 0", "MaskedArray")),
+    "object argument": (lambda: tl.grad(square)(object()), TypeError, ("argument 0", "object")),
+    "complex argument": (lambda: tl.grad(square)(1j), TypeError, ("argument 0", "complex")),
+    "Tensor as an argument of record": (lambda: tl.record(square)(Tensor(A)), TypeError, ("record", "Tensor")),
     "string argument": (lambda: tl.grad(lambda x: 1.0)("relu"), TypeError, ("argument 0", "str", "argnums")),
     "has_aux without a pair": (lambda: tl.grad(square, has_aux=True)(A), TypeError, ("has_aux=True", "square", "pair")),
     # local_rule
@@ -214,7 +218,11 @@ ERRORS: dict[str, Error] = {
     "iteration over a scalar": (lambda: list(w(1.0)), TypeError, ("without axes",)),
     "mT of a vector": (lambda: w([1.0]).mT, ValueError, ("mT", "(1,)")),
     "order of a reshape": (lambda: w().reshape(6, order="A"), ValueError, ("order='A'", "'C'")),
-    "dot of many axes": (lambda: w(np.ones((2, 2, 2))).dot(A), ValueError, ("np.einsum", "np.matmul")),
+    "dot of many axes": (
+        lambda: w(np.ones((2, 2, 2))).dot(np.ones((2, 2, 2))),
+        ValueError,
+        ("np.einsum", "np.matmul"),
+    ),
     "unknown public name": (lambda: tl.gradd, AttributeError, ("tinygrad_lecture", "gradd")),
 }
 

@@ -1,4 +1,4 @@
-"""Tensor's whole surface: what it is made of, what changes it, how it meets arrays and numbers, how it leaves the graph."""
+"""Tensor's whole surface: what it is, what changes it, how it meets arrays and numbers, how it leaves the graph."""
 
 from __future__ import annotations
 
@@ -79,6 +79,19 @@ def test_requires_grad_is_not_written() -> None:
 def test_a_tensor_takes_no_further_attributes() -> None:
     with pytest.raises(AttributeError):
         Tensor(A).name = "w"  # type: ignore[attr-defined]
+
+
+def test_a_subclass_is_refused_or_keeps_its_gradient() -> None:
+    try:
+
+        class Weight(Tensor):
+            pass
+
+    except TypeError:
+        return
+    x = Weight([1.0, 2.0], requires_grad=True)
+    np.sum(x * 2).backward()
+    np.testing.assert_array_equal(x.grad, [2, 2])
 
 
 # copies and views
@@ -389,7 +402,7 @@ def test_item_of_a_tensor_that_requires_a_gradient_leaves_on_purpose() -> None:
 
 
 def test_item_of_several_elements_is_refused() -> None:
-    with pytest.raises(ValueError, match="one element|size 1|scalar"):
+    with pytest.raises(ValueError, match=r"one element|size 1|scalar"):
         Tensor(A).item()
 
 
@@ -734,5 +747,5 @@ def test_a_cast_to_integers_has_no_gradient_and_one_to_floats_has() -> None:
 
 @pytest.mark.parametrize("dtype", ["complex128", "U8", "object", "datetime64[s]"])
 def test_a_cast_to_what_no_tensor_holds_is_refused(dtype: Any) -> None:
-    with pytest.raises(TypeError, match="complex|string|object|datetime"):
+    with pytest.raises(TypeError, match=r"complex|string|object|datetime"):
         weight().astype(dtype)

@@ -16,6 +16,7 @@ from tinygrad_lecture.engine.op import COMPOSED, OPS
 
 FIRST = {"rtol": 1e-11, "atol": 1e-12}  # complex step has no cancellation; sums of some ten terms of size 1
 FIRST_BY_DIFFERENCES = {"rtol": 1e-8, "atol": 1e-8}  # h = 1e-4 extrapolated: h⁴ and ε/h
+ROUNDED = {"rtol": 1e-6, "atol": 1e-5}  # a gradient handed back in float32, of terms up to some hundred
 SECOND = {"rtol": 1e-6, "atol": 1e-7}  # differences with h = 1e-3 extrapolated: h⁴ times the sixth derivative
 
 
@@ -74,6 +75,14 @@ def check(case: Case, data: st.DataObject) -> None:
         expected = along(lambda at: back(f, list(at), err)[1], xs, us, h=1e-5)
     for g, e in zip(second, expected, strict=True):
         np.testing.assert_allclose(g, e, **SECOND)
+
+    if len(xs) > 1:
+        k = data.draw(st.integers(0, len(xs) - 1), label="narrow")
+        mixed = [x.astype(np.float32) if i == k else x for i, x in enumerate(xs)]
+        rounded = [x.astype(float) for x in mixed]
+        for i, (g, expected) in enumerate(zip(back(f, mixed, err)[1], oracle(reference, rounded, err), strict=True)):
+            assert g.dtype == mixed[i].dtype
+            np.testing.assert_allclose(g, expected, **(ROUNDED if i == k else tolerance))
 
     narrow = [x.astype(np.float32) for x in xs]
     y32, gradient32 = back(f, narrow, err)

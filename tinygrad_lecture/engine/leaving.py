@@ -70,12 +70,18 @@ class Leaving:
         return bool(self._data)
 
     def __format__(self, spec: str) -> str:
-        return format(self._data.item(), spec) if spec and self._data.size == 1 else format(repr(self), spec)
+        if not spec:
+            return repr(self)
+        refuse_while_recording(self, f"format(t, {spec!r})")
+        if self._data.size != 1:
+            raise TypeError(f"format {spec!r} needs a Tensor of one element, this one has shape {self._data.shape}")
+        return format(self._data.item(), spec)
 
 
 def recorded(t: Leaving) -> bool:
-    """Whether a program is being recorded and this Tensor was computed in it, or is its input."""
-    return current().tape is not None and t.op is not None
+    """Whether a program is being recorded and this Tensor is its input, or was computed from one."""
+    tape = current().tape
+    return tape is not None and tape.derived((t,))
 
 
 def must_convert(t: Leaving, what: str, way_out: str) -> None:

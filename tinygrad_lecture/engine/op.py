@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from .recording import here
+
 Rule = Callable[..., Any] | float | None
 Bound = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -27,10 +29,11 @@ class Op:
 
     forward(*inputs, **options) computes raw values; bind(args, kwargs) sorts a user's call into
     inputs and options. `broadcasts` says that a rule may hand back the shape that broadcasting
-    gave its input, which the engine then sums; slopes always may.
+    gave its input, which the engine then sums; slopes always may. `promotes` says that the local
+    rules want their inputs in the dtype of the output.
     """
 
-    __slots__ = ("bind", "broadcasts", "differentiable", "each", "forward", "name", "rules", "slopes")
+    __slots__ = ("bind", "broadcasts", "differentiable", "each", "forward", "name", "promotes", "rules", "slopes")
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -40,6 +43,7 @@ class Op:
         self.rules: tuple[Rule, ...] | None = None
         self.each: Callable[..., Any] | None = None
         self.broadcasts = False
+        self.promotes = False
         self.differentiable = False
 
     def __repr__(self) -> str:
@@ -85,6 +89,7 @@ def slopes(fn: Any, *per_input: Rule, signature: str | Callable[..., Bound] | No
     """
     op = _declare(fn, signature, len(per_input))
     op.slopes = per_input
+    op.promotes = len(per_input) > 1 and any(callable(slope) for slope in per_input)
     op.differentiable = any(slope is not None for slope in per_input)
     return op
 
@@ -104,6 +109,7 @@ def rules(
     """
     op = _declare(fn, signature, len(per_input))
     op.rules, op.each, op.broadcasts, op.differentiable = per_input, each, broadcasts, True
+    op.promotes = len(per_input) > 1 or each is not None
     op.forward = forward or op.forward
     return op
 
@@ -149,7 +155,7 @@ REFUSED = {
 def refuse(name: str, argument: str) -> TypeError:
     """The error for an argument that is neither an input nor an option of an operation."""
     way_out = REFUSED.get(argument, "leave it out, or leave the graph on purpose with t.detach() or t.numpy()")
-    return TypeError(f"{name} with a Tensor does not take {argument}=: {way_out}")
+    return TypeError(f"{name} with a Tensor does not take {argument}={here()}: {way_out}")
 
 
 def binder(name: str, signature: str) -> Callable[[tuple[Any, ...], dict[str, Any]], Bound]:

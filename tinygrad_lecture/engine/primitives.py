@@ -48,11 +48,24 @@ def local_rule(
         if not (rule is None or callable(rule) or isinstance(rule, float | int)):
             raise TypeError(f"local_rule({name_of(fn)}): a {type(rule).__name__} is neither a function nor a number")
     per_input = tuple(float(r) if isinstance(r, int | float) else r for r in per_input)
+    if rules is not None:
+        per_input = tuple(_guarded(r) if callable(r) else r for r in per_input)
     op = declared(fn, per_input, elementwise=rules is None, broadcasts=broadcasts)
     if isinstance(fn, np.ufunc) or hasattr(fn, "_implementation"):
         OPS[fn] = op
         return fn
     return differentiable(fn, op)
+
+
+def _guarded(rule: Callable[..., Any]) -> Callable[..., Any]:
+    """A user's rule, with an error of its own to write into and a result that nobody else holds."""
+
+    @wraps(rule)
+    def guarded(err: Array, *given: Any, **options: Any) -> Array:
+        e = rule(err if err.__class__ is Tensor else err.copy(), *given, **options)
+        return e.copy() if e.__class__ is np.ndarray else e
+
+    return guarded
 
 
 def declared(fn: Callable[..., Any], per_input: tuple[Rule, ...], *, elementwise: bool, broadcasts: bool) -> Op:
@@ -72,6 +85,7 @@ def declared(fn: Callable[..., Any], per_input: tuple[Rule, ...], *, elementwise
     op.forward = fn
     op.bind = binder(op.name, ", ".join(p + "=" * (i >= len(per_input)) for i, p in enumerate(parameters)))
     op.slopes, op.rules = (per_input, None) if elementwise else (None, per_input)
+    op.promotes = len(per_input) > 1
     op.broadcasts, op.differentiable = broadcasts, True
     return op
 
@@ -107,7 +121,9 @@ def own(op: Op) -> Callable[[F], F]:
 def odot(err: Array, slope: Array) -> Array:
     """err ⊙ slope: their product, but where no error arrives none is handed on: 0 ⊙ ∞ = 0 ⊙ NaN = 0."""
     with np.errstate(invalid="ignore"):
-        return np.where(err == 0, err, err * slope)[()]
+        product = err * slope
+    lost = np.isnan(product) & (np.asarray(err) == 0)
+    return np.where(lost, err, product)[()] if lost.any() else product
 
 
 slopes(odot, lambda y, err, slope: slope, lambda y, err, slope: err)

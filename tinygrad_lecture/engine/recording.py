@@ -5,10 +5,48 @@ Threads and asyncio tasks each have their own; an exception restores what was th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ContextDecorator
 from contextvars import ContextVar, Token
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Tape:
+    """What a program recording has seen: every node computed from its inputs, in order.
+
+    What was computed from other things alone is a constant of the program, and known as such. A
+    Tensor of another thread or task is neither, and refused: it may depend on the inputs.
+    """
+
+    __slots__ = ("constants", "nodes", "stamps", "start")
+
+    def __init__(self, start: int) -> None:
+        self.start = start
+        self.nodes: list[Any] = []
+        self.stamps: set[int] = set()
+        self.constants: set[int] = set()
+
+    def derived(self, values: Iterable[Any]) -> bool:
+        """Whether one of these is an input of the recording, or computed from one."""
+        found = False
+        for x in values:
+            stamp = getattr(x, "stamp", 0)
+            if stamp in self.stamps:
+                found = True
+            elif stamp > self.start and x.op is not None and stamp not in self.constants:
+                raise TypeError(
+                    f"a Tensor that another thread or task computed while recording, at {user_line()}: "
+                    "the program cannot know whether it depends on its inputs; compute it in the recorded function"
+                )
+        return found
+
+    def add(self, node: Any) -> None:
+        """List a node that was computed from the inputs."""
+        self.nodes.append(node)
+        self.stamps.add(node.stamp)
 
 
 class Mode:
@@ -21,7 +59,7 @@ class Mode:
 
     __slots__ = ("depth", "records", "tape")
 
-    def __init__(self, records: bool = True, depth: int = 0, tape: list[Any] | None = None) -> None:
+    def __init__(self, records: bool = True, depth: int = 0, tape: Tape | None = None) -> None:
         self.records = records
         self.depth = depth
         self.tape = tape
@@ -42,6 +80,24 @@ class Switch(ContextDecorator):
 
     def _recreate_cm(self) -> Switch:
         return Switch(self.change)
+
+    def __call__(self, fn: F) -> F:
+        """Switch inside every call of fn, a function or a coroutine function."""
+        from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
+
+        if isgeneratorfunction(fn) or isasyncgenfunction(fn):
+            raise TypeError(
+                f"{fn.__name__} is a generator: write `with tl.no_grad():` inside it, around what it computes"
+            )
+        if not iscoroutinefunction(fn):
+            return super().__call__(fn)
+
+        @wraps(fn)
+        async def switched(*args: Any, **kwargs: Any) -> Any:
+            with self._recreate_cm():
+                return await fn(*args, **kwargs)
+
+        return switched  # type: ignore[return-value]
 
     def __enter__(self) -> None:
         if self.token is not None:
@@ -70,9 +126,14 @@ def enable_grad() -> Switch:
     return Switch(lambda mode: Mode(True, mode.depth, mode.tape))
 
 
-def enclosed(tape: list[Any] | None = None) -> Switch:
+def enclosed(tape: Tape | None = None) -> Switch:
     """Recording on, one level deeper: what transforms and program recordings run a function in."""
     return Switch(lambda mode: Mode(True, mode.depth + 1, mode.tape if tape is None else tape))
+
+
+def here() -> str:
+    """The words "while recording, at FILE:LINE: TEXT" for an error's text; none outside recordings."""
+    return f" while recording, at {user_line()}" if current().tape is not None else ""
 
 
 def user_line() -> str:

@@ -18,8 +18,9 @@ import numpy as np
 from .leaving import Leaving, must_convert, recorded, refuse_while_recording
 from .methods import ArrayMethods
 from .op import COMPOSED, OPS, PLAIN, Op, name_of, op_of, refuse, unknown
-from .recording import current
-from .values import Array, must_float, named, one_array, operand, owned
+from .recording import Tape, current, here
+from .tree import tree_map
+from .values import Array, must_float, named, one_array, operand, owned, real
 
 next_stamp = count(1).__next__
 CAST, TRUNCATE, DETACH, GETITEM = (Op(name) for name in ("cast", "truncate", "detach", "getitem"))
@@ -128,6 +129,7 @@ class Tensor(Leaving, ArrayMethods):
     def astype(self, dtype: Any) -> Tensor:
         """Cast; to integers or booleans it gives a Tensor without gradient."""
         to = np.dtype(dtype)
+        real(np.empty(0, to), "astype")
         return apply(CAST if to.kind == "f" else TRUNCATE, (self,), {"dtype": to})
 
     def copy(self) -> Tensor:
@@ -155,10 +157,16 @@ class Tensor(Leaving, ArrayMethods):
         """Write new values, of the same shape, into a leaf.
 
         Graphs built from the old values refuse to go backward afterwards: the stamp of a leaf is
-        its version. Raises ValueError for another shape, TypeError for a Tensor an operation made.
+        its version. Raises ValueError for another shape, TypeError for a Tensor an operation made,
+        and inside transforms and recordings, which could not see what is written.
         """
-        if self.op is not None or current().tape is not None:
-            raise TypeError("assign() writes leaves, outside recordings; build a new Tensor from this one instead")
+        if self.op is not None:
+            raise TypeError("assign() writes leaves; build a new Tensor from this one instead")
+        if current().depth:
+            raise TypeError(
+                f"assign() inside a transform or a recording{here()}: the gradient would not see what is written; "
+                "return the new values instead"
+            )
         data = owned(values, self.dtype)
         if data.shape != self.shape:
             raise ValueError(f"assign: values of shape {data.shape} for a Tensor of shape {self.shape}")
@@ -245,7 +253,7 @@ class Tensor(Leaving, ArrayMethods):
 
 def _leaf_again(values: np.ndarray, requires_grad: bool, grad: Array) -> Tensor:
     t = Tensor(values, requires_grad)
-    t.grad = grad
+    t.grad = None if grad is None else grad.copy()
     return t
 
 
@@ -276,13 +284,28 @@ def node(op: Op, inputs: tuple[Any, ...], options: dict[str, Any], data: Array) 
             if x.__class__ is Tensor and x.needs:
                 needs = True
                 break
-    taped = mode.tape is not None
-    if not (needs or taped):
-        return _fill(Tensor.__new__(Tensor), data, op, (), NO_OPTIONS, False)
+    if mode.tape is not None:
+        return _taped(mode.tape, op, inputs, options, data, needs)
+    if needs:
+        return _fill(Tensor.__new__(Tensor), data, op, inputs, options, True)
+    return _fill(Tensor.__new__(Tensor), data, op, (), NO_OPTIONS, False)
+
+
+def _taped(tape: Tape, op: Op, inputs: tuple[Any, ...], options: dict[str, Any], data: Array, needs: bool) -> Tensor:
+    """A node made while a program is recorded; the program keeps copies of the arrays that went into it."""
+    if not tape.derived([*inputs, *options.get("index", ())]):
+        t = _fill(Tensor.__new__(Tensor), data, op, inputs if needs else (), options if needs else NO_OPTIONS, needs)
+        tape.constants.add(t.stamp)
+        return t
+    inputs = tuple([x.copy() if x.__class__ is np.ndarray else x for x in inputs])
+    options = {k: tree_map(_copied, v) if isinstance(v, np.ndarray | tuple | list) else v for k, v in options.items()}
     t = _fill(Tensor.__new__(Tensor), data, op, inputs, options, needs)
-    if taped:
-        mode.tape.append(t)  # type: ignore[union-attr]
+    tape.add(t)
     return t
+
+
+def _copied(x: Any) -> Any:
+    return x.copy() if x.__class__ is np.ndarray else x
 
 
 def call(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
@@ -314,7 +337,13 @@ def apply(op: Op, inputs: tuple[Any, ...], options: dict[str, Any]) -> Tensor:
         raise named(error, op.name, inputs) from error
     if data.__class__ is not np.ndarray and not isinstance(data, np.generic):
         data = one_array(data, op.name)
-    return node(op, inputs, options, data)
+    t = node(op, inputs, options, data)
+    if t.needs and data.dtype.kind != "f":
+        raise TypeError(
+            f"{op.name} gave values of dtype {data.dtype}, through which no error can flow back; "
+            "let it return floating values, or call it on t.detach()"
+        )
+    return t
 
 
 def _index_part(i: Any) -> Any:
@@ -325,4 +354,7 @@ def _index_part(i: Any) -> Any:
         if i.dtype == bool:
             refuse_while_recording(i, "indexing with a boolean Tensor")
         return i
-    return np.asarray(i) if i.__class__ is list else i
+    if i.__class__ is not list:
+        return i
+    a = np.asarray(i)
+    return a if a.size else a.astype(int)

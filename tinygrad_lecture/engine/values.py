@@ -30,6 +30,7 @@ def must_float(a: Any, where: str) -> None:
 
 def owned(values: Any, dtype: Any = None) -> Array:
     """A private, read-only copy of real values; a number becomes a NumPy scalar, which is faster."""
+    must_be_plain(values, "Tensor")
     a = real(np.array(values), "Tensor")
     if dtype is not None and a.dtype != dtype:
         if not np.can_cast(a.dtype, dtype, "same_kind"):
@@ -45,9 +46,16 @@ def operand(x: Any, name: str) -> Any:
     """An input that is no Tensor, as an operation may keep it: an array, a number or None."""
     if x.__class__ is np.ndarray or x is None:
         return x if x is None else real(x, name)
-    if isinstance(x, np.ma.MaskedArray | np.matrix):
-        raise TypeError(f"{name}: a {type(x).__name__} cannot meet a Tensor, its meaning would be lost; use np.asarray")
+    must_be_plain(x, name)
     return x if isinstance(x, int | float) else real(x if isinstance(x, np.generic) else np.asarray(x), name)
+
+
+def must_be_plain(x: Any, name: str) -> None:
+    """Refuse arrays whose mask or own arithmetic would be lost."""
+    if isinstance(x, np.ma.MaskedArray | np.matrix):
+        raise TypeError(
+            f"{name}: a {type(x).__name__} is more than its numbers, and that would be lost; use np.asarray"
+        )
 
 
 def one_array(data: Any, name: str) -> np.ndarray:

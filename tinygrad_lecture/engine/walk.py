@@ -67,10 +67,10 @@ def errors_at_ends(
     older than first cannot depend on them, and gets nothing.
     A raw walk multiplies plainly; only when a NaN has reached a leaf does it start over with ⊙.
     """
-    if differentiable:
-        start = err if err.__class__ is Tensor else leaf(err, needs=False)
-        return _walk(y, start, first, last, odot, raw=False)
     with np.errstate(divide="ignore", invalid="ignore"):  # an infinite slope meets ⊙, not the user
+        if differentiable:
+            start = err if err.__class__ is Tensor else leaf(err, needs=False)
+            return _walk(y, start, first, last, odot, raw=False)
         ends, outside = _walk(y, err, first, last, mul, raw=True)
         if any(_has_nan(e) for _, e in ends):
             ends, outside = _walk(y, err, first, last, odot, raw=True)
@@ -100,6 +100,8 @@ def _walk(y: Tensor, err: Array, first: int, last: int, times: Any, raw: bool) -
         out = n._data if raw else n
         op, options = n.op, n.options
         slopes = op.slopes
+        if op.promotes:
+            values = promoted(values, out)
         for k, x in enumerate(inputs):
             if x.__class__ is not Tensor or not x.needs:
                 continue
@@ -135,6 +137,23 @@ def _walk(y: Tensor, err: Array, first: int, last: int, times: Any, raw: bool) -
             else:
                 entry[1] = entry[1] + e
     return ends, outside
+
+
+def promoted(values: list[Array], out: Array) -> list[Array]:
+    """The inputs as the forward step computed with them: floating ones in the dtype of the output.
+
+    A rule that works on a float32 input alone would lose what a float64 partner gave the output.
+    """
+    for v in values:
+        if v.__class__ is not float and (v.__class__ is not out.__class__ or v.dtype is not out.dtype):
+            dtype = out.dtype
+            return [_promoted(v, dtype) for v in values]
+    return values
+
+
+def _promoted(v: Array, dtype: np.dtype[np.generic]) -> Array:
+    lower = isinstance(v, Tensor | np.ndarray | np.generic) and v.dtype.kind == "f" and v.dtype != dtype
+    return v.astype(dtype) if lower else v
 
 
 def fitted(e: Array, n: Tensor, k: int, x: Tensor) -> Array:
@@ -186,7 +205,8 @@ def overwritten(n: Tensor, x: Tensor) -> RuntimeError:
 def _has_nan(e: Array) -> bool:
     if e.__class__ is np.ndarray:
         flat = e.ravel()
-        square = flat.dot(flat)  # NaN exactly where an element is: squares cannot cancel
+        with np.errstate(all="ignore"):
+            square = flat.dot(flat)  # NaN exactly where an element is: squares cannot cancel
         return bool(square != square)
     return bool(e != e)
 

@@ -132,7 +132,7 @@ def digits() -> Row:
     data = load_digits()
     x = standardise(data.inputs.reshape(len(data), -1)).values
     net = MLP([x.shape[1], 32, 10], activation="tanh", output="logistic", rng=0)
-    return trained("digits", net, x, np.eye(10)[data.targets], eta=0.5, steps=400, factor=10)
+    return trained("digits", net, x, np.eye(10)[data.targets], eta=0.5, steps=200, factor=10)
 
 
 def sunspots() -> Row:

@@ -14,19 +14,27 @@ from typing import Any
 import numpy as np
 
 from ..engine.op import Op
-from ..engine.recording import enclosed
-from ..engine.tensor import Tensor, leaf
+from ..engine.recording import Tape, enclosed
+from ..engine.tensor import Tensor, leaf, next_stamp
 from ..engine.tree import Rebuild, flatten, paths, tree_map
 from ..engine.values import owned
 
 INPUT = Op("input")
 
 
-@dataclass(frozen=True, slots=True)
 class Var:
     """The value number `number` of a program: an input, a constant, or what an equation computed."""
 
-    number: int
+    __slots__ = ("number",)
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Var) and other.number == self.number
+
+    def __hash__(self) -> int:
+        return hash(self.number)
 
     def __repr__(self) -> str:
         return f"v{self.number}"
@@ -81,13 +89,15 @@ class Program:
         for eq in self.equations:
             options = {k: _substitute(v, value) for k, v in eq.options.items()}
             values[eq.out] = eq.op.forward(*[value(a) for a in eq.args], **options)
-        return self.rebuild([value(x) for x in self.outputs])
+        return self.rebuild([value(x).copy() if x in self.constants else value(x) for x in self.outputs])
 
     def __str__(self) -> str:
         """One equation a line, with shapes and dtypes."""
         head = f"{self.name}({', '.join(map(str, self.inputs))})"
         arrays = [(p, s) for p, s in zip(self.paths, self.static, strict=True) if s.__class__ is _Spec]
-        given = [f"  {v}: {s} = argument {p}" for v, (p, s) in zip(self.inputs, arrays, strict=True)]
+        given = [
+            f"  {v}: {s.dtype}{list(s.shape)} = argument {p}" for v, (p, s) in zip(self.inputs, arrays, strict=True)
+        ]
         constants = [f"  {v}: {c.dtype}{list(c.shape)} = constant {_short(c)}" for v, c in self.constants.items()]
         body = [f"  {eq!r}" for eq in self.equations]
         return "\n".join([head, *given, *constants, *body, f"  return {', '.join(_short(x) for x in self.outputs)}"])
@@ -95,13 +105,24 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class _Spec:
-    """The shape and dtype of an array argument."""
+    """What a program asks of an array argument."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
 
     def __str__(self) -> str:
-        return f"{self.dtype}{list(self.shape)}"
+        return f"an array of shape {self.shape} and dtype {self.dtype}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Static:
+    """A static argument: the same one has the same type, and prints alike (so NaN is NaN, and 0.0 not −0.0)."""
+
+    kind: type
+    text: str
+
+    def __str__(self) -> str:
+        return f"the static {self.kind.__name__} {self.text}"
 
 
 def record(f: Callable[..., Any]) -> Callable[..., Program]:
@@ -110,14 +131,25 @@ def record(f: Callable[..., Any]) -> Callable[..., Program]:
     f: plain NumPy code, with transforms inside if wanted. Arrays among its arguments, nested in
     containers or not, are inputs; arrays it only refers to are copied as constants.
     Raises TypeError, naming the line, where f branches on, converts, or writes into what was recorded.
+    Source: C4, the local algorithm as a list of steps.
+
+    >>> print(record(lambda x: np.tanh(x) * 2.0)(np.float64(0.5)))
+    <lambda>(v0)
+      v0: float64[] = argument [0]
+      v1: float64[] = tanh(v0)
+      v2: float64[] = multiply(v1, 2.0)
+      return v2
     """
 
     def recorded(*example: Any) -> Program:
         leaves, rebuild = flatten(list(example))
-        tape: list[Tensor] = []
+        tape = Tape(next_stamp())
         with enclosed(tape):
             given = [leaf(owned(a), needs=False, op=INPUT) if _is_array(a) else a for a in leaves]
+            tape.stamps.update(t.stamp for t in given if t.__class__ is Tensor)
             result = f(*rebuild(given))
+            outputs, rebuild_result = flatten(result)
+            tape.derived(outputs)
         number = count()
         names: dict[int, Var] = {t.stamp: Var(next(number)) for t in given if t.__class__ is Tensor}
         inputs = tuple(names.values())
@@ -128,18 +160,17 @@ def record(f: Callable[..., Any]) -> Callable[..., Program]:
                 return names[x.stamp]
             if x.__class__ is Tensor or x.__class__ is np.ndarray:
                 v = Var(next(number))
-                constants[v] = np.array(x._data if x.__class__ is Tensor else x)
+                constants[v] = owned(np.asarray(x._data if x.__class__ is Tensor else x))
                 return v
             return x
 
         equations = []
-        for t in tape:
+        for t in tape.nodes:
             assert t.op is not None
             args = tuple(reference(x) for x in t.inputs)
             options = {k: _substitute(v, reference) for k, v in t.options.items()}
             names[t.stamp] = Var(next(number))
             equations.append(Equation(names[t.stamp], t.op, args, options, t.shape, t.dtype))
-        outputs, rebuild_result = flatten(result)
         return Program(
             name=getattr(f, "__name__", "f"),
             inputs=inputs,
@@ -159,12 +190,12 @@ def _is_array(a: Any) -> bool:
 
 
 def _static_key(a: Any) -> Any:
-    return _Spec(a.shape, a.dtype) if _is_array(a) else a
+    return _Spec(a.shape, a.dtype) if _is_array(a) else _Static(type(a), repr(a))
 
 
 def _substitute(option: Any, fn: Callable[[Any], Any]) -> Any:
     """An option with every Tensor or variable in it replaced; an index holds some."""
-    return tree_map(fn, option) if isinstance(option, tuple | list) else option
+    return tree_map(fn, option) if isinstance(option, tuple | list | np.ndarray | Var) else option
 
 
 def _short(x: Any) -> str:

@@ -14,7 +14,7 @@ from ..engine.values import Array
 slopes(np.add, 1.0, 1.0)
 slopes(np.subtract, 1.0, -1.0)
 slopes(np.multiply, lambda y, a, b: b, lambda y, a, b: a)
-slopes(np.divide, lambda y, a, b: 1 / b, lambda y, a, b: -y / b)  # −a/b² would underflow where b is large
+slopes(np.divide, lambda y, a, b: np.divide(1.0, b), lambda y, a, b: -y / b)  # −a/b² would underflow where b is large
 slopes(np.negative, -1.0)
 slopes(np.positive, 1.0)
 slopes(np.absolute, lambda y, x: np.sign(x))

@@ -65,14 +65,17 @@ def letters(subscripts: str, shapes: Iterable[tuple[int, ...]]) -> tuple[list[st
 def _einsum_each(k: int, err: Array, y: Array, *xs: Array, subscripts: str, optimize: Any = False) -> Array:
     """The einsum in which the error takes the place of operand k.
 
-    A letter that only operand k has meets ones; a letter repeated in it meets an identity.
+    A letter that only operand k has, or has at its full length, meets ones; one repeated in it an identity.
     """
     operands, out = letters(subscripts, [np.shape(x) for x in xs])
     mine = operands[k]
     terms = [out, *(t for i, t in enumerate(operands) if i != k)]
     factors = [err, *(x for i, x in enumerate(xs) if i != k)]
-    used = set("".join(terms))
-    spare = iter(c for c in "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" if c not in used | set(mine))
+    lengths: dict[str, int] = {}
+    for term, factor in zip(terms, factors, strict=True):
+        for c, n in zip(term, np.shape(factor), strict=True):
+            lengths[c] = max(n, lengths.get(c, 1))
+    spare = iter(c for c in "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" if c not in {*lengths, *mine})
     target = ""
     for c, n in zip(mine, np.shape(xs[k]), strict=True):
         if c in target:
@@ -81,7 +84,7 @@ def _einsum_each(k: int, err: Array, y: Array, *xs: Array, subscripts: str, opti
             factors.append(np.eye(n, dtype=err.dtype))
             target += twin
         else:
-            if c not in used:
+            if c not in lengths or lengths[c] < n:
                 terms.append(c)
                 factors.append(np.ones(n, dtype=err.dtype))
             target += c

@@ -95,7 +95,8 @@ def average(a: Array, axis: Any = None, weights: Array = None, *, keepdims: bool
     """np.average: Σ w a / Σ w, differentiable in the weights too."""
     if weights is None:
         return np.mean(a, axis=axis, keepdims=keepdims)
-    w = weights
+    dtype = np.result_type(*(x.dtype if hasattr(x, "dtype") else np.asarray(x).dtype for x in (a, weights)))
+    w = weights.astype(dtype) if hasattr(weights, "astype") else np.asarray(weights, dtype)
     if np.shape(w) != np.shape(a):
         if axis is None:
             raise TypeError("average: axis must be given where the shapes of a and weights differ")

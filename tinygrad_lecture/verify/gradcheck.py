@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -169,10 +170,11 @@ def _one_order(
 ) -> Iterator[Element]:
     """Every element of the gradient of F, then two directions over all elements."""
     rng = np.random.default_rng(order)
-    automatic = [np.asarray(g, dtype=float) for g in gradient([p[()] for p in points])]
     wide = [p.astype(float) for p in points]
+    given = [np.asarray(g, dtype=float) for g in gradient([p[()] for p in points])]
+    exact = [np.asarray(g) for g in gradient([p[()] for p in wide])]
     rounding = max(float(np.finfo(p.dtype).eps) for p in points)
-    largest = max((float(np.max(np.abs(g))) for g in automatic if g.size), default=0.0)
+    largest = max((float(np.max(np.abs(g))) for g in exact if g.size), default=0.0)
 
     for n, point in enumerate(wide):
         for index in np.ndindex(point.shape):
@@ -185,7 +187,7 @@ def _one_order(
 
             name = labels[n] + (f"[{', '.join(map(str, index))}]" if index else "")
             quotient = settled_quotient(along, abs(float(point[index])), eps)
-            yield _judged(quotient, float(automatic[n][index]), rounding, largest, name, order)
+            yield _judged(quotient, float(given[n][index]), float(exact[n][index]), rounding, largest, name, order)
 
     for i in range(2):
         direction = [_signed(rng, p.shape) for p in wide]
@@ -193,61 +195,113 @@ def _one_order(
         def along_all(t: float, direction: list[np.ndarray] = direction) -> tuple[float, float]:
             return t, _number(F([(p + t * d)[()] for p, d in zip(wide, direction, strict=True)]))
 
-        slope = float(sum(np.sum(g * d) for g, d in zip(automatic, direction, strict=True)))
-        total = float(sum(np.sum(np.abs(g)) for g in automatic))
-        yield _judged(settled_quotient(along_all, 0.0, eps), slope, rounding, total, f"direction {i + 1}", order)
+        s, s_exact = (float(sum(np.sum(g * d) for g, d in zip(gs, direction, strict=True))) for gs in (given, exact))
+        total = float(sum(np.sum(np.abs(g)) for g in exact))
+        blur = EPS * max((float(np.max(np.abs(p))) for p in wide if p.size), default=0.0)
+        yield _judged(
+            settled_quotient(along_all, 0.0, eps, blur), s, s_exact, rounding, total, f"direction {i + 1}", order
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Quotient:
-    """A difference quotient, the error it shows of itself, what of it is rounding, and whether F has a kink."""
+    """A difference quotient of F and what it shows of itself.
+
+    error: how uncertain it is; reach: the largest one-sided quotient among the steps down to its own,
+    the size of derivative that F can be seen to have; trouble: "kink", "unclear" or "".
+    """
 
     value: float
     error: float
-    noise: float
-    kink: bool
+    reach: float
+    trouble: str
 
 
-def settled_quotient(along: Callable[[float], tuple[float, float]], scale: float, eps: float = EPS) -> Quotient:
+def settled_quotient(
+    along: Callable[[float], tuple[float, float]], scale: float, eps: float = EPS, blur: float = 0.0
+) -> Quotient:
     """(F(+h) − F(−h)) / actual step, for the h of a falling sequence where it is most certain.
 
-    along(t) → (position, F) at distance t; eps: the rounding of F. The steps start at 256 ε^⅓ max(scale, 1) and
-    fall by SHRINK. The error is how far the quotient moved from the step before, plus the rounding of F
-    over the step. At a kink the one-sided quotients stay apart as h falls; elsewhere they meet.
+    along(t) → (position, F) at distance t; eps: the rounding of F; blur: that of positions. The steps start
+    at 256 ε^⅓ max(scale, 1) and fall by SHRINK. The error is how far the quotient moves from step to step, plus the rounding
+    of F over the step. At a kink the one-sided quotients stay apart as h falls; elsewhere they meet.
     """
     middle = along(0.0)[1]
     h = 256.0 * eps ** (1 / 3) * max(scale, 1.0)
-    before, best, gaps = np.nan, Quotient(np.nan, np.inf, np.inf, False), [np.nan, np.nan]
+    values, noises, reaches, gaps = [], [], [], []
     for _ in range(STEPS):
         (right, above), (left, below) = along(h), along(-h)
-        value = (above - below) / (right - left)
-        noise = 8.0 * eps * max(abs(above), abs(below), abs(middle)) / (right - left)
-        gap = 2.0 * abs((above - middle) - (middle - below)) / (right - left)
-        gaps.append(gap if gap > 1e-3 * abs(value) + 50.0 * noise else np.nan)
-        error = abs(value - before) + noise
-        apart = all(0.3 < a / b < 3.0 for a, b in zip(gaps[-2:], gaps[-4:-2], strict=False)) and len(gaps) > 5
-        if error < best.error:
-            best = Quotient(value, error, min(noise, best.noise), apart)
-        elif apart:
-            best = replace(best, kink=True)
-        elif error > 100.0 * best.error and best.error < 1e-7 * abs(best.value) and len(gaps) > 8:
-            break
-        before, h = value, h / SHRINK
+        step = right - left
+        values.append((above - below) / step)
+        noises.append((8.0 * eps * max(abs(above), abs(below), abs(middle)) + 4.0 * blur * abs(values[-1])) / step)
+        reaches.append(max(0.0, 2.0 * max(abs(above - middle), abs(middle - below)) / step - noises[-1]))
+        gaps.append(2.0 * abs((above - middle) - (middle - below)) / step)
+        h /= SHRINK
+    errors = _errors(values, noises)
+    errors[-2:] = [np.inf, np.inf]  # how they stand to smaller steps is not known
+    best = _most_certain(values, errors, reaches)
+    if best is None:
+        return Quotient(np.nan, np.inf, 0.0, "unclear")
+    reach = max(r for r in reaches[: best + 1] if np.isfinite(r))
+    return Quotient(values[best], errors[best], reach, "kink" if _apart(values, noises, gaps) else "")
+
+
+def _errors(values: list[float], noises: list[float]) -> list[float]:
+    """How uncertain each quotient is: its move from the step before, or those after it, which rounding makes grow."""
+    moves = [np.inf, *(abs(b - a) for a, b in pairwise(values))]
+    after = [[m / SHRINK**i for i, m in enumerate(moves[k : k + 3])] for k in range(len(moves))]
+    return [n + max(ms) if np.isfinite(ms[0]) else np.inf for n, ms in zip(noises, after, strict=True)]
+
+
+def _most_certain(values: list[float], errors: list[float], reaches: list[float], first: int = 0) -> int | None:
+    """The step of least error² / reach: a quotient of tiny size is not certain only for being small.
+
+    Where two smaller steps in a row agree on quite another value, F has something narrow here, and
+    the choice is among them and what follows: a derivative is a limit.
+    """
+    finite = [k for k in range(first, len(errors)) if np.isfinite(errors[k]) and np.isfinite(reaches[k])]
+    if not finite:
+        return None
+    scores = {k: errors[k] ** 2 / reaches[k] if reaches[k] > 0.0 else errors[k] and np.inf for k in finite}
+    best = min(finite, key=lambda k: (scores[k], errors[k]))
+    reach = max(reaches[k] for k in finite if k <= best)
+    for k in range(best + 2, len(values)):
+        apart = abs(values[k] - values[best])
+        if apart > SAFETY * errors[best] + 1e-3 * reach and errors[k] + abs(values[k] - values[k - 1]) < 0.1 * apart:
+            return _most_certain(values, errors, reaches, k - 1)
     return best
 
 
-def _judged(q: Quotient, automatic: float, rounding: float, largest: float, name: str, order: int) -> Element:
-    """The verdict on one derivative; its tolerance comes from the quotient and the dtypes alone."""
-    tolerance = SAFETY * q.error + rounding * (1e3 * abs(q.value) + 10.0 * largest)
-    if not np.isfinite(automatic):
+def _apart(values: list[float], noises: list[float], gaps: list[float]) -> bool:
+    """Whether the one-sided quotients stay equally far apart down to the smallest steps that can tell."""
+    for k in range(len(values) - 1, 2, -1):
+        far = gaps[k] > 1e-3 * abs(values[k]) + 50.0 * noises[k]
+        if far:
+            return all(0.3 * gaps[k - i - 2] < gaps[k - i] < 3.0 * gaps[k - i - 2] for i in (0, 1))
+        if 50.0 * noises[k] < 1e-3 * abs(values[k]):
+            return False  # they have met
+    return False
+
+
+def _judged(q: Quotient, given: float, exact: float, rounding: float, largest: float, name: str, order: int) -> Element:
+    """The verdict on one derivative; its tolerance comes from the quotient and the dtypes alone.
+
+    given: the gradient at the arguments as they are; exact: at the same arguments in float64.
+    """
+    tolerance = SAFETY * q.error
+    slack = tolerance + rounding * (1e3 * abs(q.value) + 10.0 * largest)
+    if not np.isfinite(given):
         verdict = "not finite"
-    elif q.kink:
-        verdict = "kink"
-    elif not np.isfinite(q.value) or q.error > 1e-4 * max(abs(q.value), abs(automatic)) + 100.0 * q.noise:
-        verdict = "unclear"
+    elif q.trouble:
+        verdict = q.trouble
+    elif given == exact == q.value == 0.0:
+        verdict = "ok"  # F does not move, or alike on both sides, and the gradient says so
+    elif not tolerance <= 5e-4 * max(abs(q.value), abs(exact), q.reach):
+        verdict = "unclear" if abs(exact - q.value) <= tolerance or not np.isfinite(q.value) else "wrong"
     else:
-        verdict = "ok" if abs(automatic - q.value) <= tolerance else "wrong"
-    return Element(name, order, automatic, q.value, tolerance, verdict)
+        close = abs(exact - q.value) <= tolerance + EPS * (1e3 * abs(q.value) + 10.0 * largest)
+        verdict = "ok" if close and abs(given - q.value) <= slack else "wrong"
+    return Element(name, order, given, q.value, slack, verdict)
 
 
 def _badness(e: Element) -> float:
