@@ -98,7 +98,13 @@ def argument(a: Any) -> Tensor | None:
         return t if a.dtype.kind == "f" else None
     if a.__class__ is float:
         a = np.float64(a)
-    return leaf(a) if isinstance(a, np.ndarray | np.generic) and a.dtype.kind == "f" else None
+    if not isinstance(a, np.ndarray | np.generic) or a.dtype.kind != "f":
+        return None
+    if a.__class__ is not np.ndarray and isinstance(a, np.ndarray):
+        if isinstance(a, np.ma.MaskedArray | np.matrix):
+            return None
+        a = np.asarray(a)
+    return leaf(a)
 
 
 def _refused(chosen: list[Any], k: int, places: list[int], name: str) -> TypeError:
@@ -109,7 +115,9 @@ def _refused(chosen: list[Any], k: int, places: list[int], name: str) -> TypeErr
     if not isinstance(a, Tensor | np.ndarray | np.generic | int):
         return TypeError(f"{where} is a {type(a).__name__}; differentiate by arrays and floats only (argnums chooses)")
     try:
-        must_float(a if a.__class__ is Tensor else operand(np.asarray(a), where), where)
+        must_float(
+            a if a.__class__ is Tensor else operand(a if isinstance(a, np.ndarray) else np.asarray(a), where), where
+        )
     except TypeError as error:
         return error
     raise AssertionError(f"{where} was refused without a reason")

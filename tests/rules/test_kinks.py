@@ -118,3 +118,5 @@ def test_logsumexp_meets_infinities() -> None:
     assert tl.logsumexp(np.array([inf, 0.0])) == inf
     assert tl.logsumexp(np.array([1000.0, 1000.0])) == 1000.0 + np.log(2.0)
     np.testing.assert_array_equal(gradients(tl.logsumexp, [-inf, 0.0])[0], [0.0, 1.0])
+    np.testing.assert_array_equal(gradients(tl.logsumexp, [inf, 0.0, inf])[0], [0.5, 0.0, 0.5])
+    np.testing.assert_array_equal(gradients(tl.logsumexp, [-inf, -inf])[0], [0.5, 0.5])

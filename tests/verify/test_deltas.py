@@ -86,8 +86,14 @@ def test_the_formulas_are_the_derivative_of_their_own_forward_pass(problem: Any)
 
     g = dict(zip(names, complex_step(error, list(parameters.values()), np.ones(())), strict=True))
     given_to = (layers_of(net, parameters), net.activations, x, target)
-    # complex arithmetic rounds a few times more in each term than real arithmetic
-    assert worst(layers_of(net, g), deltas.by_hand(*given_to), deltas.absolute_terms(*given_to)) <= 10 * ROUNDING
+    # complex arithmetic rounds a few times more in each term than real arithmetic; and it carries g h, h = 1e-20,
+    # which loses its digits to underflow where g is below 1e-288, as in the far tail of the logistic function
+    three = zip(layers_of(net, g), deltas.by_hand(*given_to).gradients, strict=True)
+    units = deltas.absolute_terms(*given_to).gradients
+    for (got, by_hand), unit in zip(three, units, strict=True):
+        for a, b, u in zip(got, by_hand, unit, strict=True):
+            if a is not None:
+                assert np.all(np.abs(a - b) <= 10 * ROUNDING * u + 1e-288)
 
 
 @given(problems())

@@ -9,6 +9,8 @@ import numpy as np
 from .recording import current, user_line
 from .values import Array
 
+WAYS_OUT = "t.numpy() for its values, np.stack([t, …]) to join Tensors, np.broadcast_to(t, shape) to fill with one"
+
 
 class Leaving:
     """What turns a Tensor into plain numbers.
@@ -48,9 +50,13 @@ class Leaving:
         return self._data.tolist()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        must_convert(self, "np.asarray(t)", "t.numpy() for its values, np.stack([t, …]) to join Tensors")
+        must_convert(self, "np.asarray(t)", WAYS_OUT)
         if dtype is None or np.dtype(dtype) == self._data.dtype:
             return np.array(self._data) if copy else self.data
+        if copy is False:
+            raise ValueError(
+                f"np.asarray(t, {np.dtype(dtype)}, copy=False): a Tensor of {self._data.dtype} must be copied for it"
+            )
         return np.array(self._data, dtype=dtype)
 
     def __float__(self) -> float:

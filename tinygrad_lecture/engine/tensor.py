@@ -90,6 +90,11 @@ class Tensor(Leaving, ArrayMethods):
             must_float(data, "Tensor(…, requires_grad=True)")
         _fill(self, data, None, (), NO_OPTIONS, requires_grad)
 
+    def __init_subclass__(cls) -> None:
+        raise TypeError(
+            "Tensor cannot be subclassed: the engine would not know the subclass as a node; hold a Tensor instead"
+        )
+
     # what it is
     @property
     def requires_grad(self) -> bool:

@@ -143,6 +143,8 @@ def record(f: Callable[..., Any]) -> Callable[..., Program]:
 
     def recorded(*example: Any) -> Program:
         leaves, rebuild = flatten(list(example))
+        if any(a.__class__ is Tensor for a in leaves):
+            raise TypeError("record takes arrays as example arguments, not Tensors; pass t.numpy()")
         tape = Tape(next_stamp())
         with enclosed(tape):
             given = [leaf(owned(a), needs=False, op=INPUT) if _is_array(a) else a for a in leaves]

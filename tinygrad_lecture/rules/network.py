@@ -10,7 +10,7 @@ from ..engine.op import Op, rules, slopes
 from ..engine.primitives import own
 from ..engine.values import Array
 from .elementwise import sech2
-from .reduction import kept
+from .reduction import axes_of, kept
 
 
 @own(Op("logistic"))
@@ -70,8 +70,12 @@ def logsumexp(a: Array, axis: Any = None, keepdims: bool = False) -> Array:
 
 
 def _logsumexp_rule(err: Array, y: Array, a: Array, axis: Any = None, keepdims: bool = False) -> Array:
-    """err times the softmax of a."""
-    return kept(err, a, axis) * np.exp(a - kept(y, a, axis))
+    """err times the softmax of a; where the sum is infinite, the places that made it so share the error evenly."""
+    total = kept(y, a, axis)
+    top = a == total
+    even = 1.0 / np.sum(top, axis=axes_of(a, axis), keepdims=True)
+    share = np.where(np.isinf(total), np.where(top, even, 0.0), np.exp(np.where(np.isinf(total), 0.0, a - total)))
+    return kept(err, a, axis) * share
 
 
 rules(logsumexp, _logsumexp_rule, signature="a, axis=, keepdims=")

@@ -223,8 +223,8 @@ def settled_quotient(
     """(F(+h) − F(−h)) / actual step, for the h of a falling sequence where it is most certain.
 
     along(t) → (position, F) at distance t; eps: the rounding of F; blur: that of positions. The steps start
-    at 256 ε^⅓ max(scale, 1) and fall by SHRINK. The error is how far the quotient moves from step to step, plus the rounding
-    of F over the step. At a kink the one-sided quotients stay apart as h falls; elsewhere they meet.
+    at 256 ε^⅓ max(scale, 1) and fall by SHRINK. The error is how far the quotient moves from step to step,
+    plus the rounding of F over the step. At a kink the one-sided quotients stay apart as h falls; elsewhere they meet.
     """
     middle = along(0.0)[1]
     h = 256.0 * eps ** (1 / 3) * max(scale, 1.0)
