@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 import tinygrad_lecture as tl
 from tinygrad_lecture import Tensor
+from tinygrad_lecture.engine.op import OPS
 
 
 def w(values: Any) -> Tensor:
@@ -582,3 +583,17 @@ t = threading.Thread(target=run); t.start(); t.join()
 assert done == [1.0], done
 """
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+
+
+def test_a_numpy_function_that_has_rules_keeps_them() -> None:
+    with pytest.raises(TypeError, match=r"np\.sin.*has its rules already"):
+        tl.local_rule(np.sin, slopes=lambda y, x: np.cos(x))
+
+
+def test_a_numpy_function_without_rules_can_be_given_some_and_others_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(OPS, np.cbrt, raising=False)
+    for factor in (3.0, 1.0):
+        tl.local_rule(np.cbrt, slopes=lambda y, x, factor=factor: factor / (3.0 * y * y))
+        x = tl.Tensor(8.0, requires_grad=True)
+        np.cbrt(x).backward()
+        assert x.grad == pytest.approx(factor / 12.0, rel=1e-15)

@@ -35,8 +35,8 @@ def local_rule(
         that arrives, of y's shape; it hands back an error of that input's shape.
     broadcasts: a rule may hand back the shape to which broadcasting stretched its input.
     None in place of a slope or a rule: not differentiable in that input.
-    Raises TypeError where there are neither or both, or more of them than parameters; a rule that
-    hands back a wrong shape is a ValueError when it runs. Source: C3.
+    Raises TypeError where there are neither or both, more of them than parameters, or a NumPy function
+    that has its rules already; a rule that hands back a wrong shape is a ValueError when it runs. Source: C3.
 
     >>> cube = local_rule(lambda x: x**3, slopes=lambda y, x: 3 * x**2)
     """
@@ -51,10 +51,19 @@ def local_rule(
     if rules is not None:
         per_input = tuple(_guarded(r) if callable(r) else r for r in per_input)
     op = declared(fn, per_input, elementwise=rules is None, broadcasts=broadcasts)
-    if isinstance(fn, np.ufunc) or hasattr(fn, "_implementation"):
-        OPS[fn] = op
-        return fn
-    return differentiable(fn, op)
+    if not (isinstance(fn, np.ufunc) or hasattr(fn, "_implementation")):
+        return differentiable(fn, op)
+    if fn in OPS and fn not in _USERS:
+        raise TypeError(
+            f"local_rule({name_of(fn)}): it has its rules already; give others to a function of your own around it"
+        )
+    OPS[fn] = op
+    _USERS.add(fn)
+    return fn
+
+
+_USERS: set[Any] = set()
+"""NumPy and SciPy functions whose rules users gave."""
 
 
 def _guarded(rule: Callable[..., Any]) -> Callable[..., Any]:

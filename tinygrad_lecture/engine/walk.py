@@ -72,12 +72,13 @@ def errors_at_ends(
             start = err if err.__class__ is Tensor else leaf(err, needs=False)
             return _walk(y, start, first, last, odot, raw=False)
         ends, outside = _walk(y, err, first, last, mul, raw=True)
-        if any(_has_nan(e) for _, e in ends):
+        if _any_nan(ends):
             ends, outside = _walk(y, err, first, last, odot, raw=True)
     return _unaliased(ends, err), outside
 
 
 def _walk(y: Tensor, err: Array, first: int, last: int, times: Any, raw: bool) -> tuple[Ends, bool]:
+    """The walk itself. Its errors wait under the stamps of their nodes, and `youngest` is a heap of these."""
     ends: Ends = []
     outside = False
     waiting: dict[int, list[Any]] = {y.stamp: [y, err]}
@@ -104,10 +105,11 @@ def _walk(y: Tensor, err: Array, first: int, last: int, times: Any, raw: bool) -
             values = promoted(values, out)
         for k, x in enumerate(inputs):
             if x.__class__ is not Tensor or not x.needs:
-                continue
+                continue  # nothing is computed for what needs no error
             if x.stamp < first:
                 outside = True
                 continue
+            # what the node hands on to its input k
             if slopes is not None:
                 slope = slopes[k]
                 if slope is None:
@@ -123,6 +125,7 @@ def _walk(y: Tensor, err: Array, first: int, last: int, times: Any, raw: bool) -
                 if rule is None:
                     continue
                 e = rule(err, out, *values, **options)
+            # in the shape and dtype of that input
             value = x._data if raw else x
             if (
                 e.__class__ is not value.__class__
@@ -130,6 +133,7 @@ def _walk(y: Tensor, err: Array, first: int, last: int, times: Any, raw: bool) -
                 or (e.__class__ is np.ndarray and (e.shape != value.shape or e.dtype is not value.dtype))
             ):
                 e = fitted(e, n, k, x)
+            # and summed with what has arrived there from elsewhere
             entry = waiting.get(x.stamp)
             if entry is None:
                 waiting[x.stamp] = [x, e]
@@ -202,13 +206,16 @@ def overwritten(n: Tensor, x: Tensor) -> RuntimeError:
     )
 
 
-def _has_nan(e: Array) -> bool:
-    if e.__class__ is np.ndarray:
-        flat = e.ravel()
-        with np.errstate(all="ignore"):
-            square = flat.dot(flat)  # NaN exactly where an element is: squares cannot cancel
-        return bool(square != square)
-    return bool(e != e)
+def _any_nan(ends: Ends) -> bool:
+    """Whether a NaN has reached a leaf, by one number for each: squares are NaN only where an element is."""
+    with np.errstate(all="ignore"):
+        for _, e in ends:
+            if e.__class__ is np.ndarray:
+                flat = e.ravel()
+                e = flat.dot(flat)
+            if e != e:
+                return True
+    return False
 
 
 def _unaliased(ends: Ends, start: Array) -> Ends:
