@@ -98,13 +98,11 @@ def argument(a: Any) -> Tensor | None:
         return t if a.dtype.kind == "f" else None
     if a.__class__ is float:
         a = np.float64(a)
-    if not isinstance(a, np.ndarray | np.generic) or a.dtype.kind != "f":
-        return None
-    if a.__class__ is not np.ndarray and isinstance(a, np.ndarray):
-        if isinstance(a, np.ma.MaskedArray | np.matrix):
+    if a.__class__ is not np.ndarray and not isinstance(a, np.generic):
+        if not isinstance(a, np.ndarray) or isinstance(a, np.ma.MaskedArray | np.matrix):
             return None
         a = np.asarray(a)
-    return leaf(a)
+    return leaf(a) if a.dtype.kind == "f" else None
 
 
 def _refused(chosen: list[Any], k: int, places: list[int], name: str) -> TypeError:

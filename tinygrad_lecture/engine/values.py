@@ -52,6 +52,8 @@ def operand(x: Any, name: str) -> Any:
 
 def must_be_plain(x: Any, name: str) -> None:
     """Refuse arrays whose mask or own arithmetic would be lost."""
+    if x.__class__ is np.ndarray or not isinstance(x, np.ndarray):
+        return  # asking for np.ma would import it
     if isinstance(x, np.ma.MaskedArray | np.matrix):
         raise TypeError(
             f"{name}: a {type(x).__name__} is more than its numbers, and that would be lost; use np.asarray"
