@@ -49,6 +49,7 @@ def value_and_grad(
     Arguments and errors as for `grad`. Returns h(*args) → (f(*args), ∂f/∂args[argnums]); with has_aux
     the first is the pair that f returns. Source: C1, C8.
     """
+    must_call(f, "grad")
     name = getattr(f, "__name__", "f")
     single = not isinstance(argnums, tuple | list)
     wanted = tuple(argnums) if isinstance(argnums, tuple | list) else (index(argnums),)
@@ -84,6 +85,12 @@ def value_and_grad(
         return ((y, aux) if has_aux else y), out
 
     return value_and_gradient
+
+
+def must_call(f: Any, name: str) -> None:
+    """Refuse what is no function, before it is used as one."""
+    if not callable(f):
+        raise TypeError(f"{name} needs a function as its first argument, written in NumPy, not a {type(f).__name__}")
 
 
 def argument(a: Any) -> Tensor | None:

@@ -223,6 +223,17 @@ ERRORS: dict[str, Error] = {
         ValueError,
         ("np.einsum", "np.matmul"),
     ),
+    "grad of no function": (lambda: tl.grad(3), TypeError, ("grad", "function", "int")),
+    "gradcheck of no function": (lambda: tl.gradcheck(3, 1.0), TypeError, ("gradcheck", "function", "int")),
+    "record of no function": (lambda: tl.record(3), TypeError, ("record", "function", "int")),
+    "method without a rule": (lambda: w([1.0]).std(), AttributeError, ("'std'", "ndarray", "t.numpy().std")),
+    "no method at all": (lambda: w([1.0]).frobnicate(), AttributeError, ("Tensor", "'frobnicate'")),
+    "out and target of two shapes": (
+        lambda: tl.squared_error(np.ones(3), np.ones((3, 1))),
+        ValueError,
+        ("(3,)", "(3, 1)", "same shape"),
+    ),
+    "a layer that does not fit": (lambda: tl.linear(A, np.ones((2, 2))), ValueError, ("(m, n)", "(2, 2)")),
     "unknown public name": (lambda: tl.gradd, AttributeError, ("tinygrad_lecture", "gradd")),
 }
 
@@ -237,7 +248,7 @@ def test_an_error_names_its_cause_and_the_way_out(name: str) -> None:
     assert [p for p in pieces if p not in text] == [], text
 
 
-@pytest.mark.parametrize("name", [name for name in ERRORS if name != "unknown public name"])
+@pytest.mark.parametrize("name", [name for name, (_, kind, _) in ERRORS.items() if kind is not AttributeError])
 def test_an_error_is_no_assertion_and_no_attribute_error_from_within(name: str) -> None:
     call, _, _ = ERRORS[name]
     with pytest.raises(Exception) as caught:  # noqa: PT011  (its kind and text are tested above)

@@ -237,6 +237,14 @@ class Tensor(Leaving, ArrayMethods):
                 raise refuse(name_of(fn), str(error).split("'")[1]) from None
             raise
 
+    def __getattr__(self, name: str) -> Any:
+        way_out = ""
+        if hasattr(np.ndarray, name) and not name.startswith("__"):
+            way_out = (
+                f" (an ndarray has): use a NumPy function that has a local rule, or t.numpy().{name} outside the graph"
+            )
+        raise AttributeError(f"a Tensor has no attribute {name!r}{way_out}")
+
     def __len__(self) -> int:
         if self.ndim == 0:
             raise TypeError("len() of a Tensor without axes")

@@ -70,5 +70,5 @@ def one_array(data: Any, name: str) -> np.ndarray:
 def named(error: Exception, name: str, inputs: tuple[Any, ...]) -> Exception:
     """NumPy's error about shapes or indices, with the operation and the shapes of its inputs named."""
     shapes = " and ".join(str(np.shape(x)) for x in inputs if x is not None)
-    text = f"{name}: {error} [shapes of the inputs: {shapes}]"
+    text = f"{name}: {str(error).removeprefix(name + ': ')} [shapes of the inputs: {shapes}]"
     return type(error)(text) if type(error) in (ValueError, IndexError, np.linalg.LinAlgError) else ValueError(text)

@@ -18,6 +18,7 @@ from ..engine.recording import Tape, enclosed
 from ..engine.tensor import Tensor, leaf, next_stamp
 from ..engine.tree import Rebuild, flatten, paths, tree_map
 from ..engine.values import owned
+from ..transforms import must_call
 
 INPUT = Op("input")
 
@@ -140,6 +141,7 @@ def record(f: Callable[..., Any]) -> Callable[..., Program]:
       v2: float64[] = multiply(v1, 2.0)
       return v2
     """
+    must_call(f, "record")
 
     def recorded(*example: Any) -> Program:
         leaves, rebuild = flatten(list(example))

@@ -108,7 +108,7 @@ def linear(x: Array, w: Array, b: Array = None) -> Array:
     """
     x, w = np.asarray(x), np.asarray(w)
     if w.ndim != 2 or x.ndim == 0 or x.shape[-1] != w.shape[1] or (b is not None and np.shape(b) != w.shape[:1]):
-        raise ValueError("x must be (…, n), w (m, n), b (m,)")
+        raise ValueError(f"x must be (…, n), w (m, n), b (m,); they are {x.shape}, {w.shape}, {np.shape(b)}")
     y = x.dot(w.T) if x.ndim <= 2 else x @ w.T
     return y if b is None else y + b
 
@@ -149,7 +149,7 @@ def squared_error(out: Array, target: Array) -> Array:
     """
     d = np.asarray(out)
     if d.shape != np.shape(target):
-        raise ValueError("out and target must have the same shape")
+        raise ValueError(f"out of shape {d.shape} and target of shape {np.shape(target)} must have the same shape")
     if d.size == 0:
         raise ValueError("there are no patterns to average over")
     d = np.subtract(d, target).ravel()

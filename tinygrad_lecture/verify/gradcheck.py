@@ -11,7 +11,7 @@ import numpy as np
 
 from ..engine.tensor import Tensor
 from ..engine.tree import flatten, paths
-from ..transforms import grad
+from ..transforms import grad, must_call
 
 EPS = float(np.finfo(float).eps)
 SHRINK, STEPS = 4.0, 16
@@ -112,6 +112,7 @@ def gradcheck(f: Callable[..., Any], *args: Any, order: int = 1, raise_on_fail: 
     >>> bool(gradcheck(lambda x: np.sum(np.tanh(x) ** 2), np.array([0.3, -1.2])))
     True
     """
+    must_call(f, "gradcheck")
     if order < 1:
         raise ValueError(f"gradcheck: order must be at least 1, not {order}")
     name = getattr(f, "__name__", "f")
