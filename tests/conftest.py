@@ -7,6 +7,7 @@ from hypothesis import settings
 # before NumPy is imported: as many test workers as cores, each with as many BLAS threads, would wait for each other
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-settings.register_profile("default", deadline=None)
+# in continuous integration the same examples for the same code, elsewhere new ones on each run
+settings.register_profile("default", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.register_profile("nightly", deadline=None, max_examples=2000)
 settings.load_profile("default")

@@ -22,14 +22,15 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 ABOVE_ENGINE = {"engine"}
 ABOVE_RULES = ABOVE_ENGINE | {"rules"}
 ABOVE_TRANSFORMS = ABOVE_RULES | {"transforms"}
-FREE = {"data", "verify.deltas"}
+FREE = {"data", "verify.deltas", "verify.quotient"}
 MAY_IMPORT: dict[str, set[str]] = {
     "engine": ABOVE_ENGINE,
     "rules": ABOVE_RULES,
     "transforms": ABOVE_TRANSFORMS,
     "nn": ABOVE_TRANSFORMS | {"nn"},
     "program": ABOVE_TRANSFORMS | {"program"},
-    "verify.gradcheck": ABOVE_TRANSFORMS | {"verify.gradcheck"},
+    "verify.gradcheck": ABOVE_TRANSFORMS | {"verify.gradcheck", "verify.quotient"},
+    "verify.quotient": {"verify.quotient"},
     "verify": FREE | ABOVE_TRANSFORMS | {"verify", "verify.gradcheck"},
     "show": ABOVE_TRANSFORMS | {"show"},
     "data": {"data"},
