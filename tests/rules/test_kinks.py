@@ -120,3 +120,11 @@ def test_logsumexp_meets_infinities() -> None:
     np.testing.assert_array_equal(gradients(tl.logsumexp, [-inf, 0.0])[0], [0.0, 1.0])
     np.testing.assert_array_equal(gradients(tl.logsumexp, [inf, 0.0, inf])[0], [0.5, 0.0, 0.5])
     np.testing.assert_array_equal(gradients(tl.logsumexp, [-inf, -inf])[0], [0.5, 0.5])
+
+
+def test_integers_are_numbers_for_the_stable_functions_too() -> None:
+    a = [[1, 2], [3, 5]]
+    floats = np.array(a, dtype=float)
+    assert tl.logsumexp(a) == tl.logsumexp(floats)
+    np.testing.assert_array_equal(tl.log_softmax(a), tl.log_softmax(floats))
+    assert tl.cross_entropy(a, [0, 1]) == tl.cross_entropy(floats, [0, 1])

@@ -436,3 +436,22 @@ def test_an_array_valued_function_is_weighted_and_the_table_says_so() -> None:
 def test_the_error_is_an_assertion_error() -> None:
     assert issubclass(tl.GradcheckError, AssertionError)
     assert tl.GradcheckError is GradcheckError
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        lambda err, y, x: 3 * x**2,
+        lambda err, y, x: 3 * x**2 * err**2,
+        lambda err, y, x: 3 * x**2 * np.abs(err),
+    ],
+    ids=["forgotten", "squared", "without its sign"],
+)
+def test_a_rule_that_misuses_the_error_does_not_hold_for_a_scalar_function(rule: Callable[..., Any]) -> None:
+    cubes = tl.local_rule(lambda x: np.sum(x**3), rules=rule)
+    assert not tl.gradcheck(cubes, np.array([1.0, 2.0]), raise_on_fail=False)
+
+
+def test_a_scalar_function_is_told_without_the_error_it_was_checked_with() -> None:
+    result = tl.gradcheck(lambda x: np.sum(x**3), np.array([1.0, 2.0]))
+    assert [e.automatic for e in result.elements[:2]] == [3.0, 12.0]

@@ -52,6 +52,7 @@ slopes(softplus, lambda y, x: logistic(x))
 
 def _shifted(a: Array, axis: Any) -> tuple[Array, Array]:
     """a less its maximum along axis, and that maximum, 0 where it is infinite or there is none."""
+    a = a.astype(float) if a.dtype.kind in "iub" else a
     top = np.max(a, axis=axis, keepdims=True, initial=-np.inf)
     top = np.where(np.isfinite(top), top, 0.0)
     return a - top, top
