@@ -92,7 +92,8 @@ def gradcheck(f: Callable[..., Any], *args: Any, order: int = 1, raise_on_fail: 
 
     D = (F(x + h) − F(x − h)) / ((x + h) − (x − h)) for each element of each floating array in args, and
     along two random directions over all of them; h follows the scale of x and the dtype, and is
-    refined until D settles. An array-valued f is weighted first, F = Σ v f with random signed v.
+    refined until D settles. An array-valued f is weighted first, F = Σ v f with random signed v; a scalar one
+    with −2, which is divided out of what is told: a rule that forgets the error is found.
     Differences are computed in float64, also for float32 arguments.
 
     args: arrays, floats, and containers of them; others are held fixed and listed as not checked.
