@@ -8,44 +8,9 @@ import numpy as np
 import pytest
 
 import tinygrad_lecture as tl
+from tests.cases import KINKS, Kink
 
 inf, nan = np.inf, np.nan
-
-KINKS: dict[str, tuple[Any, tuple[Any, ...], tuple[Any, ...]]] = {
-    "relu at 0 is 0": (tl.relu, ([-1.0, 0.0, 2.0],), ([0, 0, 1],)),
-    "absolute at 0 is 0": (np.abs, ([-1.0, 0.0, 2.0],), ([-1, 0, 1],)),
-    "maximum at a tie is half": (np.maximum, ([1.0, 2.0, 0.0], [1.0, 0.0, 2.0]), ([0.5, 1, 0], [0.5, 0, 1])),
-    "minimum at a tie is half": (np.minimum, ([1.0, 2.0, 0.0], [1.0, 0.0, 2.0]), ([0.5, 0, 1], [0.5, 1, 0])),
-    "maximum of a thing with itself passes 1": (lambda x: np.maximum(x, x), ([3.0],), ([1],)),
-    "maximum with 0 at 0 is half": (lambda x: np.maximum(x, 0), ([0.0],), ([0.5],)),
-    "maximum hands the error to a NaN": (np.maximum, ([nan, 1.0], [0.0, nan]), ([1, 0], [0, 1])),
-    "max shares ties evenly": (np.max, ([2.0, 1.0, 2.0],), ([0.5, 0, 0.5],)),
-    "min shares ties evenly": (np.min, ([1.0, 1.0, 2.0, 1.0],), ([1 / 3, 1 / 3, 0, 1 / 3],)),
-    "max with NaN hands the error to the NaN positions": (np.max, ([nan, 1.0, nan],), ([0.5, 0, 0.5],)),
-    "clip at its bounds is 1 and 0 outside": (
-        lambda x, lo, hi: np.clip(x, lo, hi),
-        ([-2.0, -1.0, 0.0, 1.0, 2.0], -1.0, 1.0),
-        ([0, 1, 1, 1, 0], 1, 1),
-    ),
-    "where gives the side not chosen 0, also where its slope is infinite": (
-        lambda x: np.where(x > 0, np.log(x), 0.0),
-        ([0.0, 2.0],),
-        ([0, 0.5],),
-    ),
-    "where gives the side not chosen 0, also where its slope is NaN": (
-        lambda x: np.where(x > 0, np.sqrt(x), 0.0),
-        ([-1.0, 4.0],),
-        ([0, 0.25],),
-    ),
-    "sqrt at 0 is infinite where an error arrives": (np.sqrt, ([0.0, 4.0],), ([inf, 0.25],)),
-    "log at 0 is infinite where an error arrives": (np.log, ([0.0, 2.0],), ([inf, 0.5],)),
-    "x**0.5 at 0 is infinite where an error arrives": (lambda x: x**0.5, ([0.0],), ([inf],)),
-    "sqrt at 0 is 0 where no error arrives": (lambda x: np.sqrt(x) * [0.0, 1.0], ([0.0, 4.0],), ([0, 0.25],)),
-    "sign is 0": (lambda x: np.sign(x) + 0.0 * x, ([-1.0, 0.0, 1.0],), ([0, 0, 0],)),
-    "mod is 1 in a and minus the quotient in b": (np.mod, ([7.5, -7.5], [2.0, 2.0]), ([1, 1], [-3, 4])),
-    "prod with one zero reaches the zero alone": (np.prod, ([2.0, 0.0, 3.0],), ([0, 6, 0],)),
-    "prod with two zeros is 0": (np.prod, ([2.0, 0.0, 0.0],), ([0, 0, 0],)),
-}
 
 POWER = {  # (x, p): (slope in x, slope in p); p x^(p−1), 0 for p = 0; y log x, 0 at x = 0 for p > 0, NaN for x < 0
     (0.0, 0.0): (0.0, -inf),
@@ -72,10 +37,9 @@ def gradients(f: Any, *xs: Any) -> list[Any]:
     return [t.grad for t in ts]
 
 
-@pytest.mark.parametrize("row", KINKS)
-def test_the_value_at_a_kink(row: str) -> None:
-    f, xs, expected = KINKS[row]
-    for g, e in zip(gradients(f, *xs), expected, strict=True):
+@pytest.mark.parametrize("row", KINKS, ids=lambda row: f"{row.op} at {row.where} is {row.value}")
+def test_the_value_at_a_kink(row: Kink) -> None:
+    for g, e in zip(gradients(row.f, *row.xs), row.slopes, strict=True):
         np.testing.assert_array_equal(g, np.broadcast_to(e, np.shape(g)))
 
 

@@ -66,51 +66,54 @@ def raw(x: Any) -> Any:
 
 
 FAULTS: dict[str, tuple[str, Plant]] = {
-    "a sign": ("cos", slopes(np.cos, lambda y, x: np.sin(x))),
-    "a factor of 1.001": ("exp", slopes(np.exp, lambda y, x: 1.001 * y)),
+    "a sign": ("np.cos", slopes(np.cos, lambda y, x: np.sin(x))),
+    "a factor of 1.001": ("np.exp", slopes(np.exp, lambda y, x: 1.001 * y)),
     "a factor of 1.001 in the second input": (
-        "divide",
+        "np.divide",
         slopes(np.divide, lambda y, a, b: 1 / b, lambda y, a, b: -1.001 * y / b),
     ),
-    "a constant slope": ("subtract", slopes(np.subtract, 1.0, 1.0)),
-    "inputs exchanged": ("multiply", slopes(np.multiply, lambda y, a, b: a, lambda y, a, b: b)),
+    "a constant slope": ("np.subtract", slopes(np.subtract, 1.0, 1.0)),
+    "inputs exchanged": ("np.multiply", slopes(np.multiply, lambda y, a, b: a, lambda y, a, b: b)),
     "a missing sum over a broadcast axis": (
-        "add",
+        "np.add",
         lambda patch: patch.setattr(walk, "unbroadcast", first_instead_of_sum),
     ),
     "a rule that does not sum what it broadcast": (
-        "linear",
+        "tl.linear",
         rules(tl.linear.op, *tl.linear.op.rules[:2], lambda err, y, x, w, b: np.reshape(err, (-1, w.shape[0]))[0]),
     ),
     "an error that is ignored": (
-        "sum",
+        "np.sum",
         rules(OPS[np.sum], lambda err, y, a, axis=None, keepdims=False: np.ones(a.shape)),
     ),
-    "an error that is ignored at an elementwise op": ("tanh", walk_with("times(err, slope(", "times(1.0, slope(")),
-    "= in place of +=": ("power", walk_with("entry[1] = entry[1] + e", "entry[1] = e")),
+    "an error that is ignored at an elementwise op": ("np.tanh", walk_with("times(err, slope(", "times(1.0, slope(")),
+    "= in place of +=": ("np.power", walk_with("entry[1] = entry[1] + e", "entry[1] = e")),
     "= in place of += at a repeated index": (
         "getitem",
         lambda patch: patch.setattr(primitives, "scatter_add", assigned_not_added),
     ),
-    "a rule that detaches": ("multiply", slopes(np.multiply, lambda y, a, b: raw(b), lambda y, a, b: raw(a))),
-    "a slope taken from the wrong place": ("sqrt", slopes(np.sqrt, lambda y, x: 0.5 / x)),
-    "a transposition left out": ("matmul", rules(OPS[np.matmul], lambda err, y, a, b: b, lambda err, y, a, b: a)),
+    "a rule that detaches": ("np.multiply", slopes(np.multiply, lambda y, a, b: raw(b), lambda y, a, b: raw(a))),
+    "a slope taken from the wrong place": ("np.sqrt", slopes(np.sqrt, lambda y, x: 0.5 / x)),
+    "a transposition left out": ("np.matmul", rules(OPS[np.matmul], lambda err, y, a, b: b, lambda err, y, a, b: a)),
     "an error handed to the wrong input": (
-        "stack",
+        "np.stack",
         each(np.stack, lambda k, err, y, *xs, axis=0: err[(slice(None),) * (axis % y.ndim) + (len(xs) - 1 - k,)]),
     ),
-    "an axis ignored": ("mean", rules(OPS[np.mean], lambda err, y, a, axis=None, keepdims=False: err / a.size + 0 * a)),
+    "an axis ignored": (
+        "np.mean",
+        rules(OPS[np.mean], lambda err, y, a, axis=None, keepdims=False: err / a.size + 0 * a),
+    ),
     "a mean not divided": (
-        "squared_error",
+        "tl.squared_error",
         rules(tl.squared_error.op, lambda err, y, o, t: err * (o - t), lambda err, y, o, t: err * (t - o)),
     ),
     "ties that are not shared": (
-        "maximum",
+        "np.maximum",
         slopes(np.maximum, lambda y, a, b: 2.0 * (a > b), lambda y, a, b: 2.0 * (b > a)),
     ),
-    "a mask ignored": ("where", slopes(np.where, None, 1.0, 1.0)),
+    "a mask ignored": ("np.where", slopes(np.where, None, 1.0, 1.0)),
     "an einsum letter lost": (
-        "einsum",
+        "np.einsum",
         each(np.einsum, lambda k, err, y, *xs, subscripts, optimize=False: np.zeros(np.shape(xs[k]))),
     ),
 }

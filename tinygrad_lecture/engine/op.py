@@ -30,14 +30,26 @@ class Op:
     forward(*inputs, **options) computes raw values; bind(args, kwargs) sorts a user's call into
     inputs and options. `broadcasts` says that a rule may hand back the shape that broadcasting
     gave its input, which the engine then sums; slopes always may. `promotes` says that the local
-    rules want their inputs in the dtype of the output.
+    rules want their inputs in the dtype of the output. `signature` is what bind was made from.
     """
 
-    __slots__ = ("bind", "broadcasts", "differentiable", "each", "forward", "name", "promotes", "rules", "slopes")
+    __slots__ = (
+        "bind",
+        "broadcasts",
+        "differentiable",
+        "each",
+        "forward",
+        "name",
+        "promotes",
+        "rules",
+        "signature",
+        "slopes",
+    )
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.forward: Callable[..., Any] = _undeclared
+        self.signature: str | Callable[..., Bound] = ""
         self.bind: Callable[[tuple[Any, ...], dict[str, Any]], Bound] = _undeclared
         self.slopes: tuple[Rule, ...] | None = None
         self.rules: tuple[Rule, ...] | None = None
@@ -62,6 +74,12 @@ COMPOSED: dict[Any, Callable[..., Any]] = {}
 
 PLAIN: dict[Any, Callable[..., Any]] = {}
 """NumPy function → a function that answers about a Tensor without being recorded (`np.shape`)."""
+
+METHODS: dict[tuple[np.ufunc, str], Callable[..., Any]] = {}
+"""A ufunc and the name of its method → the function of that meaning (`np.add.reduce` → `np.sum`)."""
+
+LATER: dict[str, Callable[[], None]] = {}
+"""Module → what declares the rules of its functions, once somebody has imported it (`scipy.special`)."""
 
 
 def name_of(fn: Any) -> str:
@@ -137,11 +155,9 @@ def plain(fn: Any, answer: Callable[..., Any]) -> None:
 def _declare(fn: Any, signature: str | Callable[..., Bound] | None, n_inputs: int) -> Op:
     op = op_of(fn)
     op.forward = getattr(fn, "__wrapped__", fn) if getattr(fn, "op", None) is op else fn
-    if callable(signature):
-        op.bind = _binder_from_function(op.name, signature)
-    else:
-        names = signature or ", ".join("abcdefgh"[:n_inputs])
-        op.bind = binder(op.name, names)
+    op.signature = signature or ", ".join("abcdefgh"[:n_inputs])
+    bind = _binder_from_function if callable(op.signature) else binder
+    op.bind = bind(op.name, op.signature)  # type: ignore[arg-type]
     return op
 
 
@@ -220,6 +236,24 @@ def _binder_from_function(
             raise TypeError(f"{name}: {text}") from None
 
     return bind
+
+
+def lookup(fn: Any) -> Op | None:
+    """The operation of a function, after declaring the rules of libraries that were imported meanwhile."""
+    import sys
+
+    for module in [m for m in LATER if m in sys.modules]:
+        LATER.pop(module)()
+    return OPS.get(fn)
+
+
+def method_of(ufunc: np.ufunc, method: str) -> Callable[..., Any]:
+    """The function that stands for a method of a ufunc, or the error that says which there are."""
+    if (ufunc, method) in METHODS:
+        return METHODS[ufunc, method]
+    use = ", ".join(f"{m} → {name_of(fn)}" for (u, m), fn in METHODS.items() if u is ufunc)
+    way_out = f"of its methods there are {use}" if use else "write it with NumPy functions that have one"
+    raise TypeError(f"np.{ufunc.__name__}.{method} has no local rule; {way_out}")
 
 
 def nearest(name: str, among: Sequence[str]) -> list[str]:

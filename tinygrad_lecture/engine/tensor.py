@@ -17,7 +17,7 @@ import numpy as np
 
 from .leaving import Leaving, must_convert, recorded, refuse_while_recording
 from .methods import ArrayMethods
-from .op import COMPOSED, OPS, PLAIN, Op, name_of, op_of, refuse, unknown
+from .op import COMPOSED, OPS, PLAIN, REFUSED, Op, lookup, method_of, name_of, op_of, refuse, unknown
 from .recording import Tape, current, here
 from .tree import tree_map
 from .values import Array, must_float, named, one_array, operand, owned, real
@@ -215,13 +215,16 @@ class Tensor(Leaving, ArrayMethods):
     # NumPy's protocols
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, **kwargs: Any) -> Any:
         if method != "__call__":
-            raise TypeError(f"np.{ufunc.__name__}.{method} has no local rule; use the NumPy function of that meaning")
-        op = OPS.get(ufunc)
+            return method_of(ufunc, method)(*args, **kwargs)
+        op = OPS.get(ufunc) or lookup(ufunc)
         if op is None:
-            raise unknown(ufunc)
-        if kwargs:
-            raise refuse(name_of(ufunc), next(iter(kwargs)))
-        return apply(op, args, NO_OPTIONS)
+            return self.__array_function__(ufunc, (), args, kwargs)
+        if not kwargs:
+            return apply(op, args, NO_OPTIONS)
+        for key in kwargs:
+            if key in REFUSED:
+                raise refuse(name_of(ufunc), key)
+        return call(op, args, kwargs)
 
     def __array_function__(self, fn: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         op = OPS.get(fn)
@@ -236,6 +239,10 @@ class Tensor(Leaving, ArrayMethods):
             if "unexpected keyword argument" in str(error):
                 raise refuse(name_of(fn), str(error).split("'")[1]) from None
             raise
+        except (ValueError, IndexError) as error:
+            if fn.__name__ in str(error):
+                raise
+            raise type(error)(f"{fn.__name__}: {error}") from error
 
     def __getattr__(self, name: str) -> Any:
         way_out = ""
