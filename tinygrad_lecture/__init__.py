@@ -20,7 +20,18 @@ from .rules.network import (
     softplus,
     squared_error,
 )
-from .transforms import grad, value_and_grad
+from .transforms import (
+    custom_rule,
+    grad,
+    gradient_moments,
+    hessian,
+    hvp,
+    jacobian,
+    jvp,
+    per_pattern_grad,
+    value_and_grad,
+    vjp,
+)
 
 __version__ = "0.1.0"
 
@@ -29,6 +40,7 @@ _LATER = {
     "gradcheck": "verify.gradcheck",
     "GradcheckError": "verify.gradcheck",
     "record": "program.record",
+    "trace": "show.trace",
 }
 """Public names that are loaded on first use, and the module that holds each."""
 
@@ -37,20 +49,29 @@ __all__ = [
     "GradcheckError",
     "Tensor",
     "cross_entropy",
+    "custom_rule",
     "enable_grad",
     "grad",
     "gradcheck",
+    "gradient_moments",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
     "linear",
     "local_rule",
     "log_softmax",
     "logistic",
     "logsumexp",
     "no_grad",
+    "per_pattern_grad",
     "record",
     "relu",
     "softplus",
     "squared_error",
+    "trace",
     "value_and_grad",
+    "vjp",
 ]
 
 

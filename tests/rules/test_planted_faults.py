@@ -36,11 +36,11 @@ def walk_with(old: str, new: str) -> Plant:
     """The walk with one piece of its source replaced."""
 
     def plant(patch: pytest.MonkeyPatch) -> None:
-        source = inspect.getsource(walk._walk)
-        assert old in source
+        sources = {name: inspect.getsource(getattr(walk, name)) for name in ("_walk", "handed_on")}
+        (name,) = [name for name, source in sources.items() if old in source]
         namespace = dict(vars(walk))
-        exec(source.replace(old, new), namespace)
-        patch.setattr(walk, "_walk", namespace["_walk"])
+        exec(sources[name].replace(old, new), namespace)
+        patch.setattr(walk, name, namespace[name])
 
     return plant
 

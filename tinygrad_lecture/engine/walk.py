@@ -11,7 +11,8 @@ higher orders): rules are plain NumPy code and serve both.
 
 from __future__ import annotations
 
-from heapq import heappop, heappush
+from collections.abc import Callable
+from heapq import heapify, heappop, heappush
 from operator import mul
 from typing import Any
 
@@ -22,7 +23,9 @@ from .recording import current
 from .tensor import Tensor, leaf
 from .values import Array, owned, real
 
+Starts = list[tuple[Tensor, Array]]
 Ends = list[tuple[Tensor, Array]]
+Watch = Callable[[Tensor, int, Array, Array], None]
 
 
 def backward(y: Tensor, err: Any = None) -> None:
@@ -32,7 +35,7 @@ def backward(y: Tensor, err: Any = None) -> None:
             "backward: this Tensor does not depend on any that requires a gradient; "
             "make one with tl.Tensor(values, requires_grad=True)"
         )
-    ends, _ = errors_at_ends(y, arriving(y, err), differentiable=current().depth > 0)
+    ends, _ = errors_at_ends([(y, arriving(y, err))], differentiable=current().depth > 0)
     for x, e in ends:
         x.grad = e if x.grad is None else x.grad + e
 
@@ -59,30 +62,40 @@ def arriving(y: Tensor, err: Any) -> Array:
 
 
 def errors_at_ends(
-    y: Tensor, err: Array, *, first: int = 0, last: int = 0, differentiable: bool = False
+    starts: Starts,
+    *,
+    first: int = 0,
+    last: int = 0,
+    differentiable: bool = False,
+    watch: Watch | None = None,
 ) -> tuple[Ends, bool]:
-    """The error that reaches each leaf of y, and whether one would have gone to older Tensors.
+    """The error that reaches each leaf below the starts, and whether one would have gone to older Tensors.
 
+    starts: the Tensors at which errors arrive from outside, each with its error.
     Nodes with stamps from first to last are leaves too: the arguments of a transform. What is
     older than first cannot depend on them, and gets nothing.
+    watch(n, k, err, e) is told that node n, where err arrived, hands e on to its input k.
     A raw walk multiplies plainly; only when a NaN has reached a leaf does it start over with ⊙.
     """
     with np.errstate(divide="ignore", invalid="ignore"):  # an infinite slope meets ⊙, not the user
         if differentiable:
-            start = err if err.__class__ is Tensor else leaf(err, needs=False)
-            return _walk(y, start, first, last, odot, raw=False)
-        ends, outside = _walk(y, err, first, last, mul, raw=True)
-        if _any_nan(ends):
-            ends, outside = _walk(y, err, first, last, odot, raw=True)
-    return _unaliased(ends, err), outside
+            starts = [(y, err if err.__class__ is Tensor else leaf(err, needs=False)) for y, err in starts]
+            return _walk(starts, first, last, odot, False, watch)
+        ends, outside = _walk(starts, first, last, odot if watch else mul, True, watch)
+        if not watch and _any_nan(ends):
+            ends, outside = _walk(starts, first, last, odot, True, watch)
+    return _unaliased(ends, [err for _, err in starts]), outside
 
 
-def _walk(y: Tensor, err: Array, first: int, last: int, times: Any, raw: bool) -> tuple[Ends, bool]:
+def _walk(starts: Starts, first: int, last: int, times: Any, raw: bool, watch: Watch | None) -> tuple[Ends, bool]:
     """The walk itself. Its errors wait under the stamps of their nodes, and `youngest` is a heap of these."""
     ends: Ends = []
     outside = False
-    waiting: dict[int, list[Any]] = {y.stamp: [y, err]}
-    youngest = [-y.stamp]
+    waiting: dict[int, list[Any]] = {}
+    for y, err in starts:
+        waiting[y.stamp] = [y, waiting[y.stamp][1] + err if y.stamp in waiting else err]
+    youngest = [-stamp for stamp in waiting]
+    heapify(youngest)
     while youngest:
         stamp = -heappop(youngest)
         n, err = waiting.pop(stamp)
@@ -99,9 +112,7 @@ def _walk(y: Tensor, err: Array, first: int, last: int, times: Any, raw: bool) -
             else:
                 values.append(x)
         out = n._data if raw else n
-        op, options = n.op, n.options
-        slopes = op.slopes
-        if op.promotes:
+        if n.op.promotes:
             values = promoted(values, out)
         for k, x in enumerate(inputs):
             if x.__class__ is not Tensor or not x.needs:
@@ -109,31 +120,12 @@ def _walk(y: Tensor, err: Array, first: int, last: int, times: Any, raw: bool) -
             if x.stamp < first:
                 outside = True
                 continue
-            # what the node hands on to its input k
-            if slopes is not None:
-                slope = slopes[k]
-                if slope is None:
-                    continue
-                if slope.__class__ is float:
-                    e = err if slope == 1.0 else err * slope
-                else:
-                    e = times(err, slope(out, *values, **options))
-            elif op.each is not None:
-                e = op.each(k, err, out, *values, **options)
-            else:
-                rule = op.rules[k]
-                if rule is None:
-                    continue
-                e = rule(err, out, *values, **options)
-            # in the shape and dtype of that input
-            value = x._data if raw else x
-            if (
-                e.__class__ is not value.__class__
-                or e.__class__ is Tensor
-                or (e.__class__ is np.ndarray and (e.shape != value.shape or e.dtype is not value.dtype))
-            ):
-                e = fitted(e, n, k, x)
-            # and summed with what has arrived there from elsewhere
+            e = handed_on(n, k, x, err, out, values, times)
+            if e is None:
+                continue
+            if watch is not None:
+                watch(n, k, err, e)
+            # summed with what has arrived there from elsewhere
             entry = waiting.get(x.stamp)
             if entry is None:
                 waiting[x.stamp] = [x, e]
@@ -141,6 +133,39 @@ def _walk(y: Tensor, err: Array, first: int, last: int, times: Any, raw: bool) -
             else:
                 entry[1] = entry[1] + e
     return ends, outside
+
+
+def handed_on(n: Tensor, k: int, x: Tensor, err: Array, out: Array, values: list[Array], times: Any) -> Array:
+    """What node n hands on to its input k, the Tensor x, of the error that arrived; None where nothing is.
+
+    out, values: its output and inputs, raw or as Tensors, as its local rule gets them; times: ⊙, or the plain
+    product. The error comes in the shape and dtype of x.
+    """
+    op: Any = n.op
+    slopes = op.slopes
+    if slopes is not None:
+        slope = slopes[k]
+        if slope is None:
+            return None
+        if slope.__class__ is float:
+            e = err if slope == 1.0 else err * slope
+        else:
+            e = times(err, slope(out, *values, **n.options))
+    elif op.each is not None:
+        e = op.each(k, err, out, *values, **n.options)
+    else:
+        rule = op.rules[k]
+        if rule is None:
+            return None
+        e = rule(err, out, *values, **n.options)
+    value = x._data if out.__class__ is not Tensor else x
+    if (
+        e.__class__ is not value.__class__
+        or e.__class__ is Tensor
+        or (e.__class__ is np.ndarray and (e.shape != value.shape or e.dtype is not value.dtype))
+    ):
+        return fitted(e, n, k, x)
+    return e
 
 
 def promoted(values: list[Array], out: Array) -> list[Array]:
@@ -218,9 +243,9 @@ def _any_nan(ends: Ends) -> bool:
     return False
 
 
-def _unaliased(ends: Ends, start: Array) -> Ends:
+def _unaliased(ends: Ends, starts: list[Array]) -> Ends:
     """The same errors, none a view of or the same object as another or as what started the walk."""
-    seen = {id(start)}
+    seen = {id(start) for start in starts}
     result: Ends = []
     for x, e in ends:
         if e.__class__ is np.ndarray and (e.base is not None or id(e) in seen):

@@ -1,0 +1,234 @@
+"""What all transforms share: a function run on Tensors that stand for its arguments, and the way back out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from operator import index
+from typing import Any
+
+import numpy as np
+
+from ..engine.op import OPS
+from ..engine.recording import Mode, current, enclosed
+from ..engine.tensor import NO_OPTIONS, Tensor, leaf, node
+from ..engine.tree import Rebuild, flatten, paths, tree_map
+from ..engine.values import Array, must_float, operand
+from ..engine.walk import Starts, errors_at_ends
+
+
+def must_call(f: Any, name: str) -> None:
+    """Refuse what is no function, before it is used as one."""
+    if not callable(f):
+        raise TypeError(f"{name} needs a function as its first argument, written in NumPy, not a {type(f).__name__}")
+
+
+def name_of(f: Callable[..., Any]) -> str:
+    """The name of a user's function in errors."""
+    return getattr(f, "__name__", "f")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of a function on Tensors: those that stood for its arguments, what it returned, and in which mode.
+
+    rebuild: from a flat list like `inputs` to the chosen arguments' form.
+    """
+
+    inputs: list[Tensor]
+    rebuild: Rebuild
+    result: Any
+    enclosing: Mode
+
+    def gradients(self, starts: Starts) -> tuple[list[Array], bool]:
+        """What arrives at each input when errors start at some outputs, and whether these are Tensors.
+
+        They are Tensors below an enclosing transform or recording, and where they depend on Tensors
+        outside that require a gradient: nothing is detached silently.
+        """
+        inputs = self.inputs
+        starts = [(y, err) for y, err in starts if y.__class__ is Tensor and y.needs]
+        ends: Starts = []
+        differentiable = self.differentiable()
+        if starts and inputs:
+            differentiable = differentiable or any(y.stamp < inputs[0].stamp for y, _ in starts)
+            first, last = inputs[0].stamp, inputs[-1].stamp
+            ends, outside = errors_at_ends(starts, first=first, last=last, differentiable=differentiable)
+            if outside and not differentiable:
+                differentiable = True
+                ends, _ = errors_at_ends(starts, first=first, last=last, differentiable=True)
+        errors = {x.stamp: e for x, e in ends}
+        return [errors[x.stamp] if x.stamp in errors else zeros(x, differentiable) for x in inputs], differentiable
+
+    def differentiable(self) -> bool:
+        """Whether derivatives shall be Tensors here: something encloses this line, or the arguments need it."""
+        return current().depth > 0 or any(x.inputs and x.inputs[0].needs for x in self.inputs)
+
+    def plain(self, a: Any) -> Any:
+        """An output as the caller shall have it: a plain array, unless something outside differentiates it.
+
+        Below `no_grad()` inside an enclosing transform it is a Tensor that no error goes through.
+        """
+        if self.enclosing.depth:
+            return a if self.enclosing.records else detached(a)
+        if self.differentiable() or reaches_outside(a, self.inputs):
+            return a
+        return plain(a)
+
+
+def run(f: Callable[..., Any], args: Sequence[Any], places: list[int], kwargs: dict[str, Any]) -> Run:
+    """Run f with Tensors in place of the floating arrays in the arguments at some places.
+
+    Raises TypeError, naming the place, for what has no gradient there.
+    """
+    chosen = [args[i] for i in places]
+    leaves, rebuild = flatten(chosen)
+    enclosing = current()
+    with enclosed():
+        inputs = []
+        for k, a in enumerate(leaves):
+            t = argument(a)
+            if t is None:
+                raise refused(chosen, k, places, name_of(f))
+            inputs.append(t)
+        new = list(args)
+        for i, a in zip(places, rebuild(inputs), strict=True):
+            new[i] = a
+        result = f(*new, **kwargs)
+    return Run(inputs, rebuild, result, enclosing)
+
+
+def argument(a: Any) -> Tensor | None:
+    """A Tensor that stands for an argument of a transform; None for what has no gradient.
+
+    A raw array becomes a leaf; a Tensor of an enclosing transform a node of its own, so that this
+    transform's error ends here and the enclosing one's flows through.
+    """
+    if a.__class__ is Tensor:
+        t = node(OPS[np.positive], (a,), NO_OPTIONS, a._data)
+        t.needs = True
+        return t if a.dtype.kind == "f" else None
+    if a.__class__ is float:
+        a = np.float64(a)
+    if a.__class__ is not np.ndarray and not isinstance(a, np.generic):
+        if not isinstance(a, np.ndarray) or isinstance(a, np.ma.MaskedArray | np.matrix):
+            return None
+        a = np.asarray(a)
+    return leaf(a) if a.dtype.kind == "f" else None
+
+
+def refused(chosen: list[Any], k: int, places: list[int], name: str) -> TypeError:
+    """The error for the k-th leaf of the arguments, which has no gradient."""
+    head, _, rest = paths(chosen)[k][1:].partition("]")
+    where = f"argument {places[int(head)]}{rest} of {name}"
+    a = flatten(chosen)[0][k]
+    if not isinstance(a, Tensor | np.ndarray | np.generic | int):
+        return TypeError(f"{where} is a {type(a).__name__}; differentiate by arrays and floats only (argnums chooses)")
+    try:
+        must_float(
+            a if a.__class__ is Tensor else operand(a if isinstance(a, np.ndarray) else np.asarray(a), where), where
+        )
+    except TypeError as error:
+        return error
+    raise AssertionError(f"{where} was refused without a reason")
+
+
+def chosen_places(argnums: int | Sequence[int]) -> tuple[tuple[int, ...], bool]:
+    """The argnums as a tuple, and whether there was a single one."""
+    single = not isinstance(argnums, tuple | list)
+    return (index(argnums),) if single else tuple(argnums), single  # type: ignore[arg-type]
+
+
+def places_among(wanted: tuple[int, ...], n: int, name: str) -> list[int]:
+    """The argnums as places among n arguments. Raises ValueError where there is none such, or one twice."""
+    for i in wanted:
+        if not -n <= i < n:
+            raise ValueError(f"argnums={i} is out of range: {name} was called with {n} positional arguments")
+    places = [i % n for i in wanted]
+    if len(set(places)) < len(places):
+        raise ValueError(f"argnums={wanted} names an argument twice")
+    return places
+
+
+def outputs_of(result: Any, name: str, transform: str) -> tuple[list[Any], Rebuild]:
+    """The outputs of a function one by one, if all are floating numbers, and how to rebuild their form."""
+    outs, rebuild = flatten(result)
+    if not outs:
+        raise TypeError(f"{transform}: {name} returned {result!r}; it must return floating-point arrays")
+    for y, path in zip(outs, paths(result), strict=True):
+        if not isinstance(y, Tensor | np.ndarray | np.generic | float):
+            raise TypeError(f"{transform}: {name} returned a {type(y).__name__}{at(path)}; floating-point arrays only")
+        dtype = y.dtype if hasattr(y, "dtype") else np.dtype(float)
+        if dtype.kind != "f":
+            raise TypeError(f"{transform}: {name} returned values of dtype {dtype}{at(path)}; they have no derivative")
+    return outs, rebuild
+
+
+def at(path: str) -> str:
+    """Where something stands, in words; none for what stands alone."""
+    return f" at {path}" if path else ""
+
+
+def alike(given: Any, like: Any, what: str, whose: str) -> list[Any]:
+    """The arrays of a container that must have the form and shapes of another, in the dtypes of that.
+
+    what, whose: for the error, as in "err" and "the output of f".
+    """
+    leaves, _ = flatten(given)
+    wanted, _ = flatten(like)
+    if paths(given) != paths(like):
+        raise ValueError(f"{what} must have the form of {whose}: {shown(paths(like))}, not {shown(paths(given))}")
+    fitting = []
+    for a, x, path in zip(leaves, wanted, paths(like), strict=True):
+        a = a if a.__class__ is Tensor else operand(np.asarray(a), what)
+        dtype = x.dtype if hasattr(x, "dtype") else np.dtype(float)
+        if a.shape != np.shape(x):
+            raise ValueError(
+                f"{what}{at(path)} has shape {a.shape}, but {whose} has shape {np.shape(x)} there; "
+                "they must be the same"
+            )
+        fitting.append(a if a.dtype == dtype else a.astype(dtype))
+    return fitting
+
+
+def shown(where: list[str]) -> str:
+    """The form of a container, by where its arrays stand."""
+    return "one array" if where == [""] else f"arrays at {', '.join(where) or '(nowhere)'}"
+
+
+def zeros(x: Any, as_tensor: bool) -> Array:
+    """Zeros of the shape and dtype of a Tensor or array."""
+    z = np.zeros_like(x._data if x.__class__ is Tensor else x)[()]
+    return leaf(z, needs=False) if as_tensor else z
+
+
+def plain(a: Any) -> Any:
+    """A Tensor's values, as plain NumPy code would have returned them; a number where there are no axes."""
+    a = a._data if a.__class__ is Tensor else a
+    return a[()] if isinstance(a, np.ndarray) and a.ndim == 0 else a
+
+
+def detached(a: Any) -> Any:
+    """A Tensor through which no error flows back; everything else as it is."""
+    return a.detach() if a.__class__ is Tensor else a
+
+
+def plain_tree(run: Run, tree: Any) -> Any:
+    """Every output in a container as the caller shall have it."""
+    return tree_map(run.plain, tree)
+
+
+def reaches_outside(a: Any, inputs: list[Tensor]) -> bool:
+    """Whether an output depends on a Tensor that requires a gradient and is no input of the transform."""
+    ours = {x.stamp for x in inputs}
+    waiting = [a] if a.__class__ is Tensor and a.needs else []
+    seen: set[int] = set()
+    while waiting:
+        t = waiting.pop()
+        if t.stamp in ours or t.stamp in seen:
+            continue
+        seen.add(t.stamp)
+        if not t.inputs:
+            return True
+        waiting += [x for x in t.inputs if x.__class__ is Tensor and x.needs]
+    return False
