@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
 
-from .recording import current, user_line
+from .recording import current, user_expression, user_line
 from .values import Array
 
-WAYS_OUT = "t.numpy() for its values, np.stack([t, …]) to join Tensors, np.broadcast_to(t, shape) to fill with one"
+INSTEAD = {
+    r"\blog_softmax\(": "tl.log_softmax(t) in place of SciPy's",
+    r"\bsoftmax\(": "tl.softmax(t) in place of SciPy's",
+    r"\blogsumexp\(": "tl.logsumexp(t) in place of SciPy's",
+    r"\bpolygamma\(": "tl.polygamma(n, t) in place of SciPy's",
+    r"\barray\(": "np.stack([t, …]) in place of np.array([t, …])",
+    r"\bfull\(": "np.broadcast_to(t, shape) in place of np.full(shape, t)",
+    r"\br_\[": "np.concatenate([t, …]) in place of np.r_[t, …]",
+    r"\bc_\[": "np.stack([t, …], axis=-1) in place of np.c_[t, …]",
+    r"\.dot\(": "a @ t or np.dot(a, t) in place of a.dot(t)",
+    r"\bmath\.\w+\(": "np.sin(t) and its kind in place of math.sin(t)",
+    r" = …$": "np.where(mask, t, a), or np.concatenate of the parts, in place of a[i] = t",
+}
+"""What NumPy does not hand to a Tensor, as a pattern of the user's text → what to write in its place."""
 
 
 class Leaving:
@@ -50,7 +64,7 @@ class Leaving:
         return self._data.tolist()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        must_convert(self, "np.asarray(t)", WAYS_OUT)
+        must_convert(self, "np.asarray(t)", "t.numpy() for its values")
         if dtype is None or np.dtype(dtype) == self._data.dtype:
             return np.array(self._data) if copy else self.data
         if copy is False:
@@ -60,7 +74,7 @@ class Leaving:
         return np.array(self._data, dtype=dtype)
 
     def __float__(self) -> float:
-        must_convert(self, "float(t)", "t.item() for its value, np.sin(t) in place of math.sin(t)")
+        must_convert(self, "float(t)", "t.item() for its value")
         return float(self._data)
 
     def __int__(self) -> int:
@@ -93,6 +107,9 @@ def recorded(t: Leaving) -> bool:
 def must_convert(t: Leaving, what: str, way_out: str) -> None:
     """Refuse to turn a Tensor into plain numbers without a word where that would lose a gradient or a recording."""
     if t.needs:
+        written = user_expression()
+        instead = [text for pattern, text in INSTEAD.items() if re.search(pattern, written)]
+        way_out = ", or ".join([*instead[:1], way_out])
         raise TypeError(f"{what}: this Tensor requires a gradient, which would be lost without a word; write {way_out}")
     refuse_while_recording(t, what)
 

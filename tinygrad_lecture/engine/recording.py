@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from contextlib import ContextDecorator
 from contextvars import ContextVar, Token
 from functools import wraps
+from types import FrameType
 from typing import Any, TypeVar
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -139,14 +140,41 @@ def here() -> str:
 def user_line() -> str:
     """Where the user's code stands now: file, line and text."""
     import linecache
+
+    frame, _ = user_frame()
+    name, line = frame.f_code.co_filename, frame.f_lineno
+    return f"{name}:{line}: {linecache.getline(name, line).strip()}"
+
+
+def user_frame() -> tuple[FrameType, list[str]]:
+    """The innermost frame that is neither ours nor NumPy's or SciPy's, and the functions of theirs that it called."""
     import sys
     from pathlib import Path
 
-    import numpy as np
-
-    here, numpys = str(Path(__file__).parent.parent), str(Path(np.__file__).parent)
-    frame = sys._getframe(1)
-    while frame.f_back and frame.f_code.co_filename.startswith((here, numpys)):
+    libraries = [sys.modules[name].__file__ or "" for name in ("numpy", "scipy") if name in sys.modules]
+    folders = (str(Path(__file__).parent.parent), *(str(Path(file).parent) for file in libraries if file))
+    frame, called = sys._getframe(1), []
+    while frame.f_back and frame.f_code.co_filename.startswith(folders):
+        called.append(frame.f_code.co_name)
         frame = frame.f_back
-    name, line = frame.f_code.co_filename, frame.f_lineno
-    return f"{name}:{line}: {linecache.getline(name, line).strip()}"
+    return frame, called
+
+
+def user_expression() -> str:
+    """What the user's code evaluates now, as text, or what it calls in a library where the text is not there."""
+    import linecache
+    from opcode import opname
+
+    frame, called = user_frame()
+    spots = list(frame.f_code.co_positions())
+    first, last, begin, end = spots[frame.f_lasti // 2] if frame.f_lasti >= 0 else (None,) * 4
+    if first is None or last is None or begin is None or end is None:
+        return " ".join(called)
+    lines = [linecache.getline(frame.f_code.co_filename, n) for n in range(first, last + 1)]
+    if not all(lines):
+        return " ".join(called)
+    raw = [line.encode() for line in lines]  # columns count bytes
+    raw[-1] = raw[-1][:end]
+    raw[0] = raw[0][begin:]
+    stores = opname[frame.f_code.co_code[frame.f_lasti]] == "STORE_SUBSCR"
+    return b"".join(raw).decode(errors="replace") + " = …" * stores

@@ -192,11 +192,11 @@ def _rule(h: Handed) -> str:
 
 def _text(a: Any) -> str:
     """A value in a cell: its numbers where they are few, else its shape and the root of its mean square."""
-    a = np.asarray(a)
-    if a.size <= 2 or a.ndim == 0:
-        numbers = ", ".join(f"{v:.4g}" for v in a.ravel().tolist())
-        return "[" * a.ndim + numbers + "]" * a.ndim
-    return f"{_shape(a)} rms {float(np.sqrt(np.mean(np.square(a, dtype=float)))):.2g}"
+    values: np.ndarray = np.asarray(a)
+    if values.size <= 2 or values.ndim == 0:
+        numbers = ", ".join(f"{v:.4g}" for v in values.ravel().tolist())
+        return "[" * values.ndim + numbers + "]" * values.ndim
+    return f"{_shape(values)} rms {float(np.sqrt(np.mean(np.square(values, dtype=float)))):.2g}"
 
 
 def _shape(a: np.ndarray) -> str:
