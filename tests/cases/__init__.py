@@ -1,6 +1,22 @@
 """One case per operation, by family; and the table of what slopes are at kinks."""
 
-from . import elementwise, linear, network, reduction, selection, shape  # noqa: F401  (each adds its cases)
+from . import (  # noqa: F401  (each adds its cases)
+    constants,
+    cumulative,
+    diagonals,
+    einsum,
+    elementwise,
+    joining,
+    network,
+    norms,
+    pieces,
+    products,
+    reduction,
+    selection,
+    shape,
+    special,
+    systems,
+)
 from .base import CASES, KINKS, Case, Drawn, Kink, title
 
 __all__ = ["CASES", "KINKS", "Case", "Drawn", "Kink", "title"]

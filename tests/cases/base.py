@@ -100,8 +100,21 @@ def distinct(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     return (rng.permutation(n) * 0.3 + rng.uniform(0, 0.2, n) - 0.15 * n).reshape(shape)
 
 
-shapes = hnp.array_shapes(min_dims=0, max_dims=3, min_side=1, max_side=3)
+def sizes(min_dims: int) -> st.SearchStrategy[tuple[int, ...]]:
+    """Shapes of up to three short axes; in one of ten draws an axis may be empty."""
+    sides = st.integers(0, 9).map(lambda k: 1 if k else 0)
+    return sides.flatmap(lambda side: hnp.array_shapes(min_dims=min_dims, max_dims=3, min_side=side, max_side=3))
+
+
+shapes = sizes(0)
 some_axis_shapes = hnp.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=3)
+
+
+def some_pair(draw: Draw) -> tuple[tuple[int, ...], ...]:
+    """Two shapes that broadcast with each other."""
+    side = 1 if draw(st.integers(0, 9)) else 0
+    pair = hnp.mutually_broadcastable_shapes(num_shapes=2, max_dims=3, min_side=side, max_side=3)
+    return tuple(draw(pair).input_shapes)
 
 
 def unary(
@@ -120,7 +133,7 @@ def binary(
     complex: bool = True,
 ) -> None:
     def make(draw: Draw, rng: np.random.Generator) -> Drawn:
-        pair = draw(hnp.mutually_broadcastable_shapes(num_shapes=2, max_dims=3, max_side=3)).input_shapes
+        pair = some_pair(draw)
         return Drawn(f, [first(rng, pair[0]), second(rng, pair[1])])
 
     case(f, complex)(make)

@@ -8,6 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 import tinygrad_lecture as tl
+from tinygrad_lecture.rules.network import softmax
 
 from .base import (
     Draw,
@@ -27,6 +28,16 @@ def _log_softmax(draw: Draw, rng: np.random.Generator) -> Drawn:
     axis = draw(st.integers(-x.ndim, x.ndim - 1))
     return Drawn(
         lambda x: tl.log_softmax(x, axis=axis), [x], lambda x: x - np.log(np.sum(np.exp(x), axis=axis, keepdims=True))
+    )
+
+
+@case(softmax)
+def _softmax(draw: Draw, rng: np.random.Generator) -> Drawn:
+    x = anything(rng, draw(some_axis_shapes))
+    axis = draw(st.integers(-x.ndim, x.ndim - 1))
+    options = {} if axis == -1 and draw(st.booleans()) else {"axis": axis}
+    return Drawn(
+        lambda x: softmax(x, **options), [x], lambda x: np.exp(x) / np.sum(np.exp(x), axis=axis, keepdims=True)
     )
 
 

@@ -13,9 +13,14 @@ from .base import (
     Draw,
     Drawn,
     anything,
+    away_from_zero,
     case,
     kink,
+    shapes,
+    some_pair,
 )
+
+inf, nan = np.inf, np.nan
 
 
 @case(np.where)
@@ -36,6 +41,28 @@ def extreme(f: Callable[..., Any]) -> None:
 
 extreme(np.maximum)
 extreme(np.minimum)
+extreme(np.fmax)
+extreme(np.fmin)
+
+
+@case(np.copysign, complex=False)
+def _copysign(draw: Draw, rng: np.random.Generator) -> Drawn:
+    pair = some_pair(draw)
+    return Drawn(np.copysign, [away_from_zero(rng, pair[0]), away_from_zero(rng, pair[1])])
+
+
+@case(np.nan_to_num, complex=False)
+def _nan_to_num(draw: Draw, rng: np.random.Generator) -> Drawn:
+    options = {"copy": True, "nan": 0.5, "posinf": 2.0, "neginf": -3.0}
+    given = {k: v for k, v in options.items() if draw(st.booleans())}
+    replaced = [nan, *[inf] * ("posinf" in given), *[-inf] * ("neginf" in given)]  # by what differences can subtract
+    forms = [
+        lambda x: np.nan_to_num(x, **given),
+        lambda x: np.nan_to_num(x, True, 0.25, given.get("posinf"), given.get("neginf")),
+        lambda x: np.nan_to_num(x, nan=np.full(x.shape[-1:], 0.5), **{k: v for k, v in given.items() if k != "nan"}),
+    ]
+    x = anything(rng, draw(shapes))
+    return Drawn(draw(st.sampled_from(forms)), [np.where(rng.random(x.shape) < 0.5, x, rng.choice(replaced, x.shape))])
 
 
 @case(np.clip, complex=False)
@@ -53,12 +80,14 @@ def _clip(draw: Draw, rng: np.random.Generator) -> Drawn:
         (lambda x, lo: np.clip(x, lo, None), [x, lo]),
         (lambda x, hi: np.clip(x, None, hi), [x, hi]),
         (lambda x, lo, hi: np.clip(x, a_min=lo, a_max=hi), [x, lo, hi]),
+        (lambda x, lo, hi: x.clip(lo, hi), [x, lo, hi]),
+        (lambda x, hi: x.clip(max=hi), [x, hi]),
         (lambda x: np.clip(x, -0.55, 0.55), [x]),
     ]
     return Drawn(*draw(st.sampled_from(forms)))
 
 
-inf, nan = np.inf, np.nan
+OTHER = "all to the other side; ½ each of two NaN"
 HALF = "½ each, so maximum(x, x) passes 1"
 kink(np.maximum, "tie", HALF, np.maximum, ([1.0, 2.0, 0.0], [1.0, 0.0, 2.0]), ([0.5, 1, 0], [0.5, 0, 1]))
 kink(np.maximum, "tie with itself", "1 in all", lambda x: np.maximum(x, x), ([3.0],), ([1],))
@@ -89,3 +118,10 @@ kink(
     ([-1.0, 4.0],),
     ([0, 0.25],),
 )
+kink(np.fmax, "tie", "½ each", np.fmax, ([1.0, 2.0, 0.0], [1.0, 0.0, 2.0]), ([0.5, 1, 0], [0.5, 0, 1]))
+kink(np.fmax, "NaN", OTHER, np.fmax, ([nan, 1.0, nan], [0.0, nan, nan]), ([0, 1, 0.5], [1, 0, 0.5]))
+kink(np.fmin, "tie", "½ each", np.fmin, ([1.0, 2.0, 0.0], [1.0, 0.0, 2.0]), ([0.5, 0, 1], [0.5, 1, 0]))
+kink(np.fmin, "NaN", OTHER, np.fmin, ([nan, 1.0, nan], [0.0, nan, nan]), ([0, 1, 0.5], [1, 0, 0.5]))
+kink(np.minimum, "NaN", "the error goes to the NaN", np.minimum, ([nan, 1.0], [0.0, nan]), ([1, 0], [0, 1]))
+kink(np.copysign, "0", "0", lambda a: np.copysign(a, [-1.0, -1.0, -0.0]), ([0.0, 2.0, -2.0],), ([0, -1, 1],))
+kink(np.nan_to_num, "NaN, ∞", "0", np.nan_to_num, ([nan, inf, -inf, 2.0],), ([0, 0, 0, 1],))

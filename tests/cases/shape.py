@@ -1,4 +1,4 @@
-"""Cases of functions that move elements about."""
+"""Cases of functions that give an array another shape."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tinygrad_lecture.engine.primitives import getitem, scatter_add
-
 from .base import (
     Draw,
     Drawn,
     anything,
     case,
     shapes,
-    some_axis_shapes,
+    sizes,
 )
+
+
+def an_axis_of(draw: Draw, ndim: int) -> int:
+    return int(draw(st.integers(-ndim, ndim - 1)))
 
 
 @case(np.reshape)
@@ -25,7 +27,14 @@ def _reshape(draw: Draw, rng: np.random.Generator) -> Drawn:
     x = anything(rng, draw(st.sampled_from([(2, 3), (6,), (3, 1, 2)])))
     new = draw(st.sampled_from([(6,), (3, 2), (-1,), -1, (2, 1, 3), (2, -1)]))
     order = draw(st.sampled_from(["C", "F"]))
-    forms = [lambda x: np.reshape(x, new, order=order), lambda x: x.reshape(new), lambda x: x.ravel()]
+    forms = [
+        lambda x: np.reshape(x, new, order=order),
+        lambda x: np.reshape(x, new, order),
+        lambda x: x.reshape(new),
+        lambda x: x.reshape(*np.atleast_1d(new), order=order),
+    ]
+    if np.lib.NumpyVersion(np.__version__) >= "2.1.0":
+        forms += [lambda x: np.reshape(x, new, copy=True)]
     return Drawn(draw(st.sampled_from(forms)), [x])
 
 
@@ -46,61 +55,111 @@ def _broadcast_to(draw: Draw, rng: np.random.Generator) -> Drawn:
     return Drawn(lambda x: np.broadcast_to(x, both.result_shape), [anything(rng, both.input_shapes[0])])
 
 
-@case(np.concatenate)
-def _concatenate(draw: Draw, rng: np.random.Generator) -> Drawn:
-    base = draw(some_axis_shapes)
-    axis = draw(st.one_of(st.none(), st.integers(-len(base), len(base) - 1)))
-    n = draw(st.integers(1, 4))
-    sizes = [list(base) for _ in range(n)]
-    for size in sizes:
-        size[axis or 0] = draw(st.integers(0, 3))
-    return Drawn(lambda *xs: np.concatenate(xs, axis=axis), [anything(rng, tuple(s)) for s in sizes])
+@case(np.ravel)
+def _ravel(draw: Draw, rng: np.random.Generator) -> Drawn:
+    order = draw(st.sampled_from(["C", "F"]))
+    forms = [
+        lambda x: np.ravel(x),
+        lambda x: np.ravel(x, order),
+        lambda x: np.ravel(x, order=order),
+        lambda x: x.ravel(),
+        lambda x: x.ravel(order),
+        lambda x: x.flatten(order),
+    ]
+    return Drawn(draw(st.sampled_from(forms)), [anything(rng, draw(shapes))])
 
 
-@case(np.stack)
-def _stack(draw: Draw, rng: np.random.Generator) -> Drawn:
-    shape = draw(shapes)
-    axis = draw(st.integers(-len(shape) - 1, len(shape)))
-    return Drawn(lambda *xs: np.stack(xs, axis=axis), [anything(rng, shape) for _ in range(draw(st.integers(1, 4)))])
+@case(np.swapaxes)
+def _swapaxes(draw: Draw, rng: np.random.Generator) -> Drawn:
+    x = anything(rng, draw(sizes(1)))
+    i, j = an_axis_of(draw, x.ndim), an_axis_of(draw, x.ndim)
+    return Drawn(draw(st.sampled_from([lambda x: np.swapaxes(x, i, j), lambda x: x.swapaxes(i, j)])), [x])
 
 
-def an_index(draw: Draw, rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
-    kind = draw(st.sampled_from(["basic", "integer", "boolean", "repeated", "mixed", "empty", "list"]))
-    if kind == "basic":
-        return draw(hnp.basic_indices(shape, allow_newaxis=True, allow_ellipsis=True))
-    if kind == "integer":
-        return draw(hnp.integer_array_indices(shape))
-    if kind == "boolean":
-        return rng.random(shape) < 0.5
-    if kind == "repeated":
-        return np.array([0, -1, 0, 0])
-    if kind == "empty":
-        return np.array([], dtype=int)
-    if kind == "list":
-        return [0, 0, shape[0] - 1]
-    return (np.array([[0], [-1]]), slice(None, None, -1)) if len(shape) > 1 else (np.array([0, 0]), None)
+@case(np.moveaxis)
+def _moveaxis(draw: Draw, rng: np.random.Generator) -> Drawn:
+    x = anything(rng, draw(sizes(1)))
+    n = draw(st.integers(1, x.ndim))
+    source, destination = (
+        [i - x.ndim * draw(st.booleans()) for i in draw(st.permutations(range(x.ndim)))[:n]] for _ in "ab"
+    )
+    i, j = an_axis_of(draw, x.ndim), an_axis_of(draw, x.ndim)
+    forms = [lambda x: np.moveaxis(x, i, j), lambda x: np.moveaxis(x, source=source, destination=destination)]
+    return Drawn(draw(st.sampled_from(forms)), [x])
 
 
-@case(getitem)
-def _getitem(draw: Draw, rng: np.random.Generator) -> Drawn:
-    x = anything(rng, draw(some_axis_shapes))
-    index = an_index(draw, rng, x.shape)
-    return Drawn(lambda x: x[index], [x])
+@case(np.rollaxis)
+def _rollaxis(draw: Draw, rng: np.random.Generator) -> Drawn:
+    x = anything(rng, draw(sizes(1)))
+    i, start = an_axis_of(draw, x.ndim), draw(st.integers(-x.ndim, x.ndim))
+    return Drawn(draw(st.sampled_from([lambda x: np.rollaxis(x, i), lambda x: np.rollaxis(x, i, start=start)])), [x])
 
 
-@case(scatter_add)
-def _scatter_add(draw: Draw, rng: np.random.Generator) -> Drawn:
-    shape = draw(some_axis_shapes)
-    index = an_index(draw, rng, shape)
-    parts = index if isinstance(index, tuple) else (np.asarray(index) if isinstance(index, list) else index,)
-    err = anything(rng, np.zeros(shape)[parts].shape)
-    return Drawn(lambda err: scatter_add(err, parts, shape), [err], lambda err: _add_at(err, parts, shape))
+@case(np.matrix_transpose)
+def _matrix_transpose(draw: Draw, rng: np.random.Generator) -> Drawn:
+    f = draw(st.sampled_from([np.matrix_transpose, np.linalg.matrix_transpose]))
+    return Drawn(f, [anything(rng, draw(sizes(2)))])
 
 
-def _add_at(err: np.ndarray, index: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """By a loop over the elements: independent of np.add.at and of assignment."""
-    where = np.arange(int(np.prod(shape))).reshape(shape)[index].ravel()
-    z = np.zeros(int(np.prod(shape)), dtype=err.dtype)
-    for place, e in zip(where, np.ravel(err), strict=True):
-        z[place] += e
-    return z.reshape(shape)
+@case(np.expand_dims)
+def _expand_dims(draw: Draw, rng: np.random.Generator) -> Drawn:
+    x = anything(rng, draw(shapes))
+    axis = draw(st.sampled_from([0, -1, x.ndim, (0, -1), (1, 0), [-1, 0]]))
+    return Drawn(
+        draw(st.sampled_from([lambda x: np.expand_dims(x, axis), lambda x: np.expand_dims(x, axis=axis)])), [x]
+    )
+
+
+@case(np.squeeze)
+def _squeeze(draw: Draw, rng: np.random.Generator) -> Drawn:
+    x = anything(rng, draw(st.sampled_from([(), (1,), (1, 3, 1), (1, 1), (2, 1, 0), (2, 3)])))
+    ones = [i - x.ndim * draw(st.booleans()) for i, n in enumerate(x.shape) if n == 1]
+    axis = draw(st.sampled_from([None, tuple(ones), *ones]))
+    forms = [lambda x: np.squeeze(x), lambda x: np.squeeze(x, axis=axis), lambda x: x.squeeze(axis)]
+    return Drawn(draw(st.sampled_from(forms)), [x])
+
+
+def _at_least(fn: Any) -> None:
+    def make(draw: Draw, rng: np.random.Generator) -> Drawn:
+        xs = [anything(rng, draw(shapes)) for _ in range(draw(st.integers(1, 3)))]
+        k = draw(st.integers(0, len(xs) - 1))
+        return Drawn((lambda x: fn(x)) if len(xs) == 1 else (lambda *xs: fn(*xs)[k]), xs)
+
+    case(fn)(make)
+
+
+_at_least(np.atleast_1d)
+_at_least(np.atleast_2d)
+_at_least(np.atleast_3d)
+
+
+@case(np.broadcast_arrays)
+def _broadcast_arrays(draw: Draw, rng: np.random.Generator) -> Drawn:
+    some = draw(hnp.mutually_broadcastable_shapes(num_shapes=3, min_side=0, max_dims=3, max_side=3)).input_shapes
+    k = draw(st.integers(0, 2))
+    return Drawn(lambda *xs: np.broadcast_arrays(*xs)[k] + 0.0, [anything(rng, s) for s in some])
+
+
+@case(np.meshgrid)
+def _meshgrid(draw: Draw, rng: np.random.Generator) -> Drawn:
+    xs = [anything(rng, (draw(st.integers(1, 3)),)) for _ in range(draw(st.integers(1, 3)))]
+    k = draw(st.integers(0, len(xs) - 1))
+    options = draw(
+        st.fixed_dictionaries({}, optional={"indexing": st.sampled_from(["xy", "ij"]), "sparse": st.booleans()})
+    )
+    return Drawn(lambda *xs: np.meshgrid(*xs, **options)[k], xs)
+
+
+@case(np.copy)
+def _copy(draw: Draw, rng: np.random.Generator) -> Drawn:
+    forms = [lambda x: np.copy(x), lambda x: np.copy(x, order="C"), lambda x: x.copy()]
+    return Drawn(draw(st.sampled_from(forms)), [anything(rng, draw(shapes))])
+
+
+if hasattr(np, "astype"):
+
+    @case(np.astype)
+    def _astype(draw: Draw, rng: np.random.Generator) -> Drawn:
+        options = draw(st.sampled_from([{}, {"copy": False}]))
+        f = lambda x: np.astype(x, np.longdouble, **options)
+        return Drawn(f, [anything(rng, draw(shapes))], lambda x: x * 1.0)

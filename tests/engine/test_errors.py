@@ -54,12 +54,16 @@ ERRORS: dict[str, Error] = {
         TypeError,
         ("no local rule", "np.linalg.eigvals", "tl.local_rule", "t.detach()", "t.numpy()"),
     ),
-    "unknown function names the nearest": (lambda: np.nanmax(w()), TypeError, ("np.nanmax", "nearest", "np.max")),
-    "unknown ufunc": (lambda: np.heaviside(w(), 0.5), TypeError, ("no local rule", "np.heaviside", "tl.local_rule")),
-    "unknown function with a Tensor without gradient": (
-        lambda: np.nanmax(Tensor(A)),
+    "unknown function names the nearest": (
+        lambda: np.nanquantile(w(), 0.5),
         TypeError,
-        ("no local rule", "np.nanmax"),
+        ("np.nanquantile", "nearest", "np.nanm"),
+    ),
+    "unknown ufunc": (lambda: np.nextafter(w(), 0.5), TypeError, ("no local rule", "np.nextafter", "tl.local_rule")),
+    "unknown function with a Tensor without gradient": (
+        lambda: np.nanquantile(Tensor(A), 0.5),
+        TypeError,
+        ("no local rule", "np.nanquantile"),
     ),
     "ufunc method": (lambda: np.add.reduceat(w([1.0, 2.0]), [0]), TypeError, ("np.add.reduceat",)),
     "ufunc at": (lambda: np.add.at(w([1.0, 2.0]), [0], 1.0), TypeError, ("np.add.at",)),

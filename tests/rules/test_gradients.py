@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,15 @@ def check(case: Case, data: st.DataObject) -> None:
     drawn = case.make(data.draw, rng)
     f, xs = drawn.f, [np.array(x) for x in drawn.xs]
     before = [x.copy() for x in xs]
-    plain = np.asarray(f(*xs))
+    if any(x.size == 0 for x in xs):
+        warnings.simplefilter("ignore", RuntimeWarning)  # NumPy's, of means of nothing
+    try:
+        plain = np.asarray(f(*xs))
+    except (ValueError, IndexError):  # NumPy refuses some empty arrays, and so do we
+        assert any(x.size == 0 for x in xs)
+        with pytest.raises((ValueError, IndexError)):
+            f(*[tl.Tensor(x, requires_grad=True) for x in xs])
+        return
     err = signed(rng, plain.shape)
 
     y, gradient = back(f, xs, err)
@@ -101,7 +110,8 @@ def projected(f: Any, xs: Any, err: np.ndarray, us: list[np.ndarray]) -> Any:
 def test_the_gradient_of_every_operation_holds_to_second_order(name: str) -> None:
     @given(st.data())
     def holds(data: st.DataObject) -> None:
-        check(CASES[name], data)
+        with warnings.catch_warnings():
+            check(CASES[name], data)
 
     holds()
 
@@ -111,13 +121,8 @@ def operations() -> set[str]:
 
     A function that is only another name of one with a case needs none.
     """
-    from tinygrad_lecture.engine import primitives
-    from tinygrad_lecture.rules import elementwise, network
-
-    own = {f for m in (primitives, elementwise, network) for f in vars(m).values() if hasattr(f, "__wrapped__")}
-    own = {f for f in own if hasattr(f, "op") and f.op.differentiable}
     composed = {fn for fn, composition in COMPOSED.items() if composition not in OPS and composition not in COMPOSED}
-    return {title(fn) for fn in own | composed} | {title(fn) for fn, op in OPS.items() if op.differentiable}
+    return {title(fn) for fn in composed} | {title(fn) for fn, op in OPS.items() if op.differentiable}
 
 
 def test_every_operation_has_a_case() -> None:

@@ -84,9 +84,13 @@ LATER: dict[str, Callable[[], None]] = {}
 
 def name_of(fn: Any) -> str:
     """The name by which a user knows a function: `np.linalg.solve`."""
-    module = getattr(fn, "__module__", None) or ""
-    module = "np" if isinstance(fn, np.ufunc) and getattr(np, fn.__name__, None) is fn else module
     name = getattr(fn, "__name__", None) or repr(fn)
+    module = getattr(fn, "__module__", None) or ""
+    if isinstance(fn, np.ufunc):  # which do not know where they are at home
+        import sys
+
+        homes = ((m, sys.modules.get(m)) for m in ("numpy", "scipy.special"))
+        module = next((m for m, home in homes if getattr(home, name, None) is fn), "")
     return f"{module.replace('numpy', 'np', 1)}.{name}" if module else name
 
 
@@ -165,6 +169,7 @@ REFUSED = {
     "out": "a Tensor is never written into; use the Tensor that the call returns",
     "dtype": "cast with .astype(dtype) before or after",
     "where": "choose with np.where(mask, t, neutral) first",
+    "axes": "move the axes with np.moveaxis first",
 }
 
 
@@ -233,7 +238,7 @@ def _binder_from_function(
             text = str(error)
             if "unexpected keyword argument" in text:
                 raise refuse(name, text.split("'")[1]) from None
-            raise TypeError(f"{name}: {text}") from None
+            raise error if name in text else TypeError(f"{name}: {text}") from None
 
     return bind
 

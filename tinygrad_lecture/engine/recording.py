@@ -169,10 +169,10 @@ def user_expression() -> str:
     spots = list(frame.f_code.co_positions())
     first, last, begin, end = spots[frame.f_lasti // 2] if frame.f_lasti >= 0 else (None,) * 4
     if first is None or last is None or begin is None or end is None:
-        return " ".join(called)
+        return " ".join(f"{name}(" for name in called)
     lines = [linecache.getline(frame.f_code.co_filename, n) for n in range(first, last + 1)]
     if not all(lines):
-        return " ".join(called)
+        return " ".join(f"{name}(" for name in called)
     raw = [line.encode() for line in lines]  # columns count bytes
     raw[-1] = raw[-1][:end]
     raw[0] = raw[0][begin:]

@@ -31,7 +31,7 @@ def must_float(a: Any, where: str) -> None:
 def owned(values: Any, dtype: Any = None) -> Array:
     """A private, read-only copy of real values; a number becomes a NumPy scalar, which is faster."""
     must_be_plain(values, "Tensor")
-    a = real(np.array(values), "Tensor")
+    a = real(copied(values) if values.__class__ is np.ndarray else np.array(values), "Tensor")
     if dtype is not None and a.dtype != dtype:
         if not np.can_cast(a.dtype, dtype, "same_kind"):
             raise TypeError(f"values of dtype {a.dtype} would not fit {np.dtype(dtype)}; cast them first")
@@ -40,6 +40,18 @@ def owned(values: Any, dtype: Any = None) -> Array:
         return a[()]
     a.flags.writeable = False
     return a
+
+
+def copied(a: np.ndarray) -> np.ndarray:
+    """A copy with the strides of the array itself, on which the last bits of NumPy's sums and loops depend."""
+    plain = a.copy(order="K")
+    if plain.strides == a.strides:
+        return plain
+    low, high = np.lib.array_utils.byte_bounds(a)
+    offset = a.__array_interface__["data"][0] - low
+    copy: np.ndarray = np.ndarray(a.shape, a.dtype, np.empty(high - low, np.uint8), offset, a.strides)
+    copy[...] = a
+    return copy
 
 
 def operand(x: Any, name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Piecewise constant functions, which give Tensors without gradient, and plain answers."""
+"""Piecewise constant functions: they give Tensors without gradient."""
 
 from __future__ import annotations
 
@@ -6,42 +6,41 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.op import composed, constant, plain
+from ..engine.op import composed, constant, slopes
+from ..engine.values import Array
 
 for comparison in (np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal):
     constant(comparison)
 for logical in (
     *(np.logical_and, np.logical_or, np.logical_xor, np.logical_not),
-    *(np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert),
-    *(np.isnan, np.isfinite, np.isinf),
+    *(np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert, np.left_shift, np.right_shift),
+    *(np.isnan, np.isfinite, np.isinf, np.signbit),
 ):
     constant(logical)
+for test in (np.isneginf, np.isposinf, np.isreal, np.iscomplex):
+    constant(test, "x, out!")
+constant(np.isclose, "a, b, rtol=, atol=, equal_nan=")
+constant(np.isin, "element, test_elements, assume_unique=, invert=, kind=")
+
 for step in (np.sign, np.floor, np.ceil, np.trunc, np.rint, np.floor_divide):
     constant(step)
-for position in (np.argmax, np.argmin):
+constant(np.fix, "x, out!")
+constant(np.round, "a, decimals=, out!")
+composed(np.around)(np.round)
+slopes(np.heaviside, None, lambda y, x, h: x == 0)  # a step in x; its height at 0 is h
+
+for position in (np.argmax, np.argmin, np.nanargmax, np.nanargmin):
     constant(position, "a, axis=, out!, keepdims=")
-
-plain(np.shape, lambda a: a.shape)
-plain(np.ndim, lambda a: a.ndim)
-plain(np.size, lambda a, axis=None: a.size if axis is None else a.shape[axis])
-
-
-def _constant_like(fn: Any) -> None:
-    """np.zeros_like and its kind: an array that takes nothing but shape and dtype from a Tensor."""
-
-    def like(a: Any, *fill: Any, dtype: Any = None) -> Any:
-        return fn(np.empty(a.shape, a.dtype), *fill, dtype=dtype)
-
-    plain(fn, like)
+for whether in (np.any, np.all):
+    constant(whether, "a, axis=, out!, keepdims=, where!")
+constant(np.count_nonzero, "a, axis=, keepdims=")
+constant(np.argsort, "a, axis=, kind=, order!, stable=")
+constant(np.argpartition, "a, kth=, axis=, kind=, order!")
+constant(np.digitize, "x, bins, right=")
 
 
-_constant_like(np.zeros_like)
-_constant_like(np.ones_like)
-_constant_like(np.empty_like)
+def _searchsorted(a: Array, v: Array, sorter: Array = None, side: Any = "left") -> Array:
+    return np.searchsorted(a, v, side, sorter)
 
 
-@composed(np.full_like)
-def full_like(a: Any, fill_value: Any, dtype: Any = None) -> Any:
-    """np.full_like; a Tensor as the fill value is broadcast, and gets its gradient."""
-    fill = np.broadcast_to(fill_value, np.shape(a))
-    return fill.astype(a.dtype if dtype is None else dtype)
+constant(np.searchsorted, "a, v, side=, sorter").forward = _searchsorted

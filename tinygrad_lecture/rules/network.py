@@ -55,7 +55,8 @@ def _shifted(a: Array, axis: Any) -> tuple[Array, Array]:
     a = a.astype(float) if a.dtype.kind in "iub" else a
     top = np.max(a, axis=axis, keepdims=True, initial=-np.inf)
     top = np.where(np.isfinite(top), top, 0.0)
-    return a - top, top
+    with np.errstate(over="ignore"):  # −∞ is right where a is that far below
+        return a - top, top
 
 
 @own(Op("logsumexp"))
@@ -98,6 +99,28 @@ rules(
     lambda err, y, a, axis=-1: err - np.exp(y) * np.sum(err, axis=axis, keepdims=True),
     signature="a, axis=",
 )
+
+
+@own(Op("softmax"))
+def softmax(a: Array, axis: int = -1) -> Array:
+    """exp(a)/Σ exp(a) along an axis, without overflow: shares that sum to 1.
+
+    a: any shape with that axis. Source: Bridle 1990; scipy.special.softmax.
+    """
+    shifted, _ = _shifted(np.asarray(a), axis)
+    e = np.exp(shifted)
+    return e / np.sum(e, axis=axis, keepdims=True)
+
+
+def _softmax_rule(err: Array, y: Array, a: Array, axis: int = -1) -> Array:
+    """y (err − Σ err y), of errors less the winner's: that changes nothing, since Σ y = 1, but 1 − y never cancels."""
+    wins = y == np.max(y, axis=axis, keepdims=True)
+    count = np.sum(wins, axis=axis, keepdims=True).astype(err.dtype)
+    d = err - np.sum(np.where(wins, err, 0.0), axis=axis, keepdims=True) / count
+    return y * (d - np.sum(d * y, axis=axis, keepdims=True))
+
+
+rules(softmax, _softmax_rule, signature="a, axis=")
 
 
 @own(Op("linear"))

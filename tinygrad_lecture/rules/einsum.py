@@ -1,58 +1,26 @@
-"""Rules of linear algebra: products and the solution of linear systems."""
+"""The rule of np.einsum: an einsum in which the error takes the place of an operand."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import prod
 from typing import Any
 
 import numpy as np
 
-from ..engine.op import rules
+from ..engine.op import plain, rules
 from ..engine.values import Array
 
-
-def _matmul_left(err: Array, y: Array, a: Array, b: Array) -> Array:
-    """err bᵀ; a vector on either side is a matrix of one row or column."""
-    if b.ndim == 1:
-        return err[..., None] * b
-    return err @ b.mT if a.ndim > 1 else (b @ err[..., None])[..., 0]
-
-
-def _matmul_right(err: Array, y: Array, a: Array, b: Array) -> Array:
-    """aᵀ err."""
-    if a.ndim == 1:
-        return a[:, None] * err[..., None, :] if b.ndim > 1 else a * err
-    return a.mT @ err if b.ndim > 1 else (a.mT @ err[..., None])[..., 0]
-
-
-rules(np.matmul, _matmul_left, _matmul_right, broadcasts=True)
-
-
-def _solve_right(err: Array, a: Array, b: Array) -> Array:
-    """A⁻ᵀ err, the error of the right-hand side."""
-    return np.linalg.solve(a.mT, err) if b.ndim > 1 else np.linalg.solve(a.mT, err[..., None])[..., 0]
-
-
-def _solve_left(err: Array, y: Array, a: Array, b: Array) -> Array:
-    """−(A⁻ᵀ err) yᵀ."""
-    back = _solve_right(err, a, b)
-    return -back @ y.mT if b.ndim > 1 else -back[..., :, None] * y[..., None, :]
-
-
-rules(
-    np.linalg.solve,
-    _solve_left,
-    lambda err, y, a, b: _solve_right(err, a, b),
-    signature="a, b",
-    broadcasts=True,
-)
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+MANY = 30_000
+"""Products from which on it pays to look for a matrix product among them (measured: at matrices of 32 × 32)."""
 
 
 def letters(subscripts: str, shapes: Iterable[tuple[int, ...]]) -> tuple[list[str], str]:
     """The letters of each einsum operand and of the output, with every ellipsis spelt out."""
     left, arrow, out = subscripts.replace(" ", "").partition("->")
     operands = left.split(",")
-    spare = [c for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" if c not in subscripts]
+    spare = [c for c in LETTERS if c not in subscripts]
     hidden = [len(s) - len(t.replace("...", "")) if "..." in t else 0 for s, t in zip(shapes, operands, strict=True)]
     stretch = "".join(spare[: max(hidden, default=0)])
     if not arrow:
@@ -74,8 +42,8 @@ def _einsum_each(k: int, err: Array, y: Array, *xs: Array, subscripts: str, opti
     lengths: dict[str, int] = {}
     for term, factor in zip(terms, factors, strict=True):
         for c, n in zip(term, np.shape(factor), strict=True):
-            lengths[c] = max(n, lengths.get(c, 1))
-    spare = iter(c for c in "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" if c not in {*lengths, *mine})
+            lengths[c] = n if lengths.get(c, 1) == 1 else lengths[c]
+    spare = iter(c for c in LETTERS if c not in {*lengths, *mine})
     target = ""
     for c, n in zip(mine, np.shape(xs[k]), strict=True):
         if c in target:
@@ -84,17 +52,34 @@ def _einsum_each(k: int, err: Array, y: Array, *xs: Array, subscripts: str, opti
             factors.append(np.eye(n, dtype=err.dtype))
             target += twin
         else:
-            if c not in lengths or lengths[c] < n:
+            if c not in lengths or lengths[c] == 1 != n:
                 terms.append(c)
                 factors.append(np.ones(n, dtype=err.dtype))
             target += c
-    return np.einsum(f"{','.join(terms)}->{target}", *factors, optimize=len(factors) > 2 or optimize)
+    by_blas = len(factors) > 2 or bool(optimize) or prod(lengths.values()) > MANY
+    return np.einsum(f"{','.join(terms)}->{target}", *factors, optimize=by_blas)
 
 
-def _einsum_call(subscripts: Any, *operands: Any, optimize: Any = False) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    if not isinstance(subscripts, str):
-        raise TypeError("write the subscripts as one string first, like 'ij,jk->ik'")
-    return operands, {"subscripts": subscripts, "optimize": optimize}
+def _term(places: Iterable[Any]) -> str:
+    """The letters that stand for numbers of axes."""
+    places = list(places)
+    if not all(i is Ellipsis or i in range(len(LETTERS)) for i in places):
+        raise ValueError(f"einsum: axes are numbered from 0 to {len(LETTERS) - 1}, these are {places}")
+    return "".join("..." if i is Ellipsis else LETTERS[i] for i in places)
+
+
+def _spelt(*operands: Any) -> tuple[str, tuple[Any, ...]]:
+    """The subscripts as one string, and the operands: einsum(a, [0, 1], b, [1, 2]) is einsum("AB,BC", a, b)."""
+    if isinstance(operands[0], str):
+        return operands[0], operands[1:]
+    n = len(operands) // 2
+    subscripts = ",".join(_term(t) for t in operands[1 : 2 * n : 2])
+    return subscripts + "".join("->" + _term(t) for t in operands[2 * n :]), operands[: 2 * n : 2]
+
+
+def _einsum_call(*operands: Any, optimize: Any = False) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    subscripts, arrays = _spelt(*operands)
+    return arrays, {"subscripts": subscripts, "optimize": optimize}
 
 
 rules(
@@ -104,3 +89,12 @@ rules(
     forward=lambda *xs, subscripts, optimize: np.einsum(subscripts, *xs, optimize=optimize),
     broadcasts=True,
 )
+
+
+def _einsum_path(*operands: Any, optimize: Any = "greedy") -> Any:
+    """np.einsum_path, which looks at shapes alone."""
+    subscripts, arrays = _spelt(*operands)
+    return np.einsum_path(subscripts, *[np.broadcast_to(0.0, np.shape(x)) for x in arrays], optimize=optimize)
+
+
+plain(np.einsum_path, _einsum_path)

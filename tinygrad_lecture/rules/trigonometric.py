@@ -1,0 +1,101 @@
+"""Slopes of trigonometric and hyperbolic functions and their inverses."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..engine.op import Op, slopes
+from ..engine.primitives import own
+from ..engine.values import Array
+
+
+@own(Op("sech2"))
+def sech2(x: Array) -> Array:
+    """1/cosh²x = 4e/(1+e)², e = exp(−2|x|): keeps its digits where 1 − tanh²x is 0."""
+    root = np.exp(-abs(x))  # 2|x| itself would overflow for the largest x
+    e = root * root
+    d = 1.0 + e
+    return 4.0 * e / (d * d)
+
+
+@own(Op("cosquare"))
+def cosquare(x: Array) -> Array:
+    """1 − x² = (1 − x)(1 + x): keeps its digits near ±1.
+
+    A primitive, since the product's own slope (1 − x) − (1 + x) would lose those of small x.
+    """
+    return (1.0 - x) * (1.0 + x)
+
+
+slopes(cosquare, lambda y, x: -2.0 * x)
+
+# of an angle
+slopes(np.sin, lambda y, x: np.cos(x))
+slopes(np.cos, lambda y, x: -np.sin(x))
+slopes(np.tan, lambda y, x: 1.0 + y * y)
+slopes(np.arcsin, lambda y, x: 1.0 / np.sqrt(cosquare(x)))
+slopes(np.arccos, lambda y, x: -1.0 / np.sqrt(cosquare(x)))
+slopes(np.arctan, lambda y, x: np.square(1.0 / np.hypot(1.0, x)))  # 1 + x² would overflow
+
+
+def _cosine(h: Array, a: Array, b: Array) -> Array:
+    """a/h, h = hypot(a, b); 0 at the cone a = b = 0.
+
+    Where h overflows, or is too small to have all its digits, it is sign(a)/hypot(1, b/a).
+    """
+    usual = (h == 0) | (h > 1e-300) & (h < np.inf)
+    ratio = np.where(usual, 0.0, b) / np.where(usual, 1.0, a)
+    return np.where(h == 0, 0.0, np.where(usual, a / h, np.sign(a) / np.hypot(1.0, ratio)))
+
+
+def _turn(a: Array, b: Array) -> Array:
+    """a/h², h = hypot(a, b): in two steps, since h² overflows and underflows."""
+    h = np.hypot(a, b)
+    return _cosine(h, a, b) / h
+
+
+slopes(np.hypot, lambda y, a, b: _cosine(y, a, b), lambda y, a, b: _cosine(y, b, a))
+slopes(np.arctan2, lambda y, a, b: _turn(b, a), lambda y, a, b: -_turn(a, b))
+
+# hyperbolic
+slopes(np.sinh, lambda y, x: np.cosh(x))
+slopes(np.cosh, lambda y, x: np.sinh(x))
+slopes(np.tanh, lambda y, x: sech2(x))
+slopes(sech2, lambda y, x: -2.0 * np.tanh(x) * y)
+slopes(np.arcsinh, lambda y, x: 1.0 / np.hypot(1.0, x))
+slopes(np.arccosh, lambda y, x: 1.0 / np.sqrt(x - 1.0) / np.sqrt(x + 1.0))  # (x − 1)(x + 1) overflows
+slopes(np.arctanh, lambda y, x: 1.0 / cosquare(x))
+
+
+@own(Op("sinc_slope"))
+def sinc_slope(x: Array, order: int = 1) -> Array:
+    """The derivative fₙ of that order of sinc x = sin(πx)/(πx): a power series where |πx| is small.
+
+    Elsewhere x fₙ + n fₙ₋₁ = πⁿ⁻¹ sin(πx + nπ/2), what x sinc x = sin(πx)/π gives. A primitive, since
+    (cos πx − sinc x)/x loses its digits near 0, and each further order more of them.
+    """
+    u = math.pi * x
+    near = np.abs(u) < order + 1.0
+    u = np.where(near, u, 0.0)
+    terms = [  # Σ (−1)ᵏ u²ᵏ⁻ⁿ / ((2k−n)! (2k+1)), by Horner's scheme
+        (-1) ** k / (math.factorial(2 * k - order) * (2 * k + 1)) for k in range((order + 1) // 2, 2 * order + 16)
+    ]
+    series = 0.0 * u
+    for c in reversed(terms):
+        series = series * u * u + c
+    if order % 2:
+        series = series * u
+
+    far = np.where(near, 1.0, x)
+    r = math.pi * np.fmod(far, 2.0)  # the remainder is exact: cos πx keeps its digits where x is large
+    sines = (np.sin(r), np.cos(r), -np.sin(r), -np.cos(r))
+    f = sines[0] / math.pi / far
+    for n in range(1, order + 1):
+        f = (math.pi ** (n - 1) * sines[n % 4] - n * f) / far
+    return np.where(near, math.pi**order * series, f)[()]
+
+
+slopes(sinc_slope, lambda y, x, order=1: sinc_slope(x, order + 1), signature="x, order=")
+slopes(np.sinc, lambda y, x: sinc_slope(x), signature="x")
