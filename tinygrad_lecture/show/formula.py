@@ -6,6 +6,7 @@ import ast
 import copy
 from collections.abc import Callable, Sequence
 from functools import cache
+from inspect import unwrap
 from types import CodeType
 from typing import Any
 
@@ -30,6 +31,7 @@ def formula(op: Op, k: int, out: str, inputs: Sequence[str]) -> str:
 
 def text_of(fn: Callable[..., Any], arguments: Sequence[str] = ()) -> str:
     """The body of a lambda with its arguments called so; of any other function its own first clause, or its name."""
+    fn = unwrap(fn)
     code: CodeType | None = getattr(fn, "__code__", None)
     if code is None:
         return getattr(fn, "__name__", repr(fn))

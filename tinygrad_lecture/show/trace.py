@@ -9,7 +9,7 @@ import numpy as np
 
 from ..engine.tensor import GETITEM, Tensor
 from ..engine.values import Array
-from ..engine.walk import arriving, errors_at_ends
+from ..engine.walk import arriving, errors_at_ends, promoted
 from .formula import formula
 
 
@@ -85,11 +85,11 @@ class Trace:
         return "\n".join(lines_of_table)
 
 
-LIMITS = (6, 20, 14, 14, 24, 20)
+LIMITS = (6, 17, 13, 14, 18, 22)
 """The widest that each column of the table gets."""
 
 
-def trace(y: Tensor, err: Any = None, **names: Tensor) -> Trace:
+def trace(y: Tensor, /, err: Any = None, **names: Tensor) -> Trace:
     """The flow of error from y back to the leaves: what each node kept, what arrived, its rule, what it hands on.
 
     y: a Tensor that requires a gradient; err: the error that arrives at it, of its shape, 1 for a scalar; names: what
@@ -110,8 +110,12 @@ def trace(y: Tensor, err: Any = None, **names: Tensor) -> Trace:
         )
     if not y.needs:
         raise TypeError("trace: this Tensor depends on none that requires a gradient, so that no error flows back")
+    for name, t in names.items():
+        if t.__class__ is not Tensor:
+            raise TypeError(f"trace: {name}= names a Tensor of the graph, and this is a {type(t).__name__}")
+    start = _value(arriving(y, err))
     nodes: dict[int, Tensor] = {y.stamp: y}
-    arrived: dict[int, Array] = {}
+    arrived: dict[int, Array] = {y.stamp: start}
     handed: dict[int, list[tuple[int, Array]]] = {}
 
     def watch(n: Tensor, k: int, err: Array, e: Array) -> None:
@@ -119,7 +123,7 @@ def trace(y: Tensor, err: Any = None, **names: Tensor) -> Trace:
         arrived[n.stamp] = err
         handed.setdefault(n.stamp, []).append((k, e))
 
-    ends, _ = errors_at_ends([(y, arriving(y, err))], watch=watch)
+    ends, _ = errors_at_ends([(y, start)], watch=watch)
     for x, e in ends:
         nodes[x.stamp] = x
         arrived[x.stamp] = e
@@ -148,14 +152,15 @@ def _step(n: Tensor, err: Array, handed: list[tuple[int, Array]], called: dict[i
     given = inputs + [f"{k}={_option(v)}" for k, v in n.options.items()]
     forward = f"{n.op.name}({', '.join(given)})"
     if n.op is GETITEM:
-        forward = f"{inputs[0]}[{_option(n.options['index'])}]"
+        forward = f"{inputs[0]}[{', '.join(_option(part) for part in n.options['index']) or '()'}]"
     parts = []
     for k, e in handed:
         slope = None
         if n.op.slopes is not None:
             s: Any = n.op.slopes[k]
             with np.errstate(all="ignore"):
-                slope = s if s.__class__ is float else s(_value(n), *values, **n.options)
+                at = promoted(list(values), _value(n)) if n.op.promotes else values
+                slope = s if s.__class__ is float else s(_value(n), *at, **n.options)
         parts.append(Handed(inputs[k], formula(n.op, k, name, inputs), slope, e))
     return Step(name, forward, _value(n), values, err, tuple(parts))
 
@@ -187,7 +192,8 @@ def _rule(h: Handed) -> str:
     """A local rule in a cell, with the value of its slope where that is one number."""
     if h.slope is None or h.slope.__class__ is float or np.size(h.slope) != 1:
         return h.rule
-    return f"{h.rule} = err · {np.asarray(h.slope).item():.4g}"
+    with_value = f"{h.rule} = err · {np.asarray(h.slope).item():.4g}"
+    return with_value if len(with_value) <= LIMITS[4] else h.rule
 
 
 def _text(a: Any) -> str:

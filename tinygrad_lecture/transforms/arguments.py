@@ -13,7 +13,7 @@ from ..engine.op import OPS
 from ..engine.recording import Mode, current, enclosed
 from ..engine.tensor import NO_OPTIONS, Tensor, leaf, node
 from ..engine.tree import Rebuild, flatten, paths, tree_map
-from ..engine.values import Array, must_float, operand
+from ..engine.values import Array, copied, must_float, operand
 from ..engine.walk import Starts, errors_at_ends
 
 
@@ -57,7 +57,7 @@ class Run:
             if outside and not differentiable:
                 differentiable = True
                 ends, _ = errors_at_ends(starts, first=first, last=last, differentiable=True)
-        errors = {x.stamp: e for x, e in ends}
+        errors = {x.stamp: e[()] if e.__class__ is np.ndarray and not e.ndim else e for x, e in ends}
         return [errors[x.stamp] if x.stamp in errors else zeros(x, differentiable) for x in inputs], differentiable
 
     def differentiable(self) -> bool:
@@ -67,12 +67,10 @@ class Run:
     def plain(self, a: Any) -> Any:
         """An output as the caller shall have it: a plain array, unless something outside differentiates it.
 
-        Below `no_grad()` inside an enclosing transform it is a Tensor that no error goes through.
+        Below `no_grad()` it is then a Tensor that no error goes through.
         """
-        if self.enclosing.depth:
+        if self.enclosing.depth or self.differentiable() or reaches_outside(a, self.inputs):
             return a if self.enclosing.records else detached(a)
-        if self.differentiable() or reaches_outside(a, self.inputs):
-            return a
         return plain(a)
 
 
@@ -206,6 +204,11 @@ def plain(a: Any) -> Any:
     """A Tensor's values, as plain NumPy code would have returned them; a number where there are no axes."""
     a = a._data if a.__class__ is Tensor else a
     return a[()] if isinstance(a, np.ndarray) and a.ndim == 0 else a
+
+
+def unshared(a: Any) -> Any:
+    """An array that shares no memory with another; everything else as it is."""
+    return copied(a) if isinstance(a, np.ndarray) else a
 
 
 def detached(a: Any) -> Any:

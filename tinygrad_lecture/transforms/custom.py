@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.leaving import refuse_while_recording
 from ..engine.primitives import local_rule
 from ..engine.tensor import Tensor
 from ..engine.tree import Rebuild, flatten, paths
 from ..engine.values import Array
-from .arguments import must_call, name_of
+from .arguments import must_call, name_of, shown
 
 
 def custom_rule(f: Callable[..., Any], rule: Callable[..., Any]) -> Callable[..., Any]:
@@ -46,6 +47,7 @@ def custom_rule(f: Callable[..., Any], rule: Callable[..., Any]) -> Callable[...
         return form.packed(back if form.several else (back,), name)
 
     forward.__name__ = name
+    backward.__doc__ = rule.__doc__ or f"the rule given to {name}"
     op = local_rule(forward, rules=backward)
 
     @wraps(f)
@@ -54,6 +56,9 @@ def custom_rule(f: Callable[..., Any], rule: Callable[..., Any]) -> Callable[...
         if not any(a.__class__ is Tensor for a in leaves):
             return f(*args)
         inputs = [a if _floating(a) else None for a in leaves]
+        leaves = [a if x is not None else _static(a, name) for x, a in zip(inputs, leaves, strict=True)]
+        if not any(x.__class__ is Tensor for x in inputs):
+            return f(*rebuild(leaves))
         form = Form(
             rebuild,
             tuple(paths(args)),
@@ -66,6 +71,14 @@ def custom_rule(f: Callable[..., Any], rule: Callable[..., Any]) -> Callable[...
         return op(parts[0] if len(parts) == 1 else np.concatenate(parts), form=form)
 
     return function
+
+
+def _static(a: Any, name: str) -> Any:
+    """An argument without gradient as f gets it: the plain values of a Tensor."""
+    if a.__class__ is not Tensor:
+        return a.copy() if isinstance(a, np.ndarray) else a  # what is written into it later is not what f saw
+    refuse_while_recording(a, f"an argument of {name} that is not floating")
+    return a._data
 
 
 def _floating(a: Any) -> bool:
@@ -82,6 +95,9 @@ class Form:
     shapes: tuple[tuple[int, ...] | None, ...]
     dtypes: tuple[Any, ...]
     several: bool
+
+    def __str__(self) -> str:
+        return ", ".join(str(shape) for shape in self.shapes if shape is not None)
 
     def unpacked(self, vector: Array) -> Any:
         """The arguments that lie in a vector, beside the static ones."""
@@ -106,18 +122,21 @@ class Form:
             )
         parts: dict[int, Any] = {}
         for k, (e, arg) in enumerate(zip(errors, args, strict=True)):
-            places, _ = flatten(arg)
-            given = [None] * len(places) if e is None else flatten(e)[0]
-            if len(given) != len(places):
+            if e is None:
+                continue
+            places = dict(zip(paths(arg), flatten(arg)[0], strict=True))
+            given = dict(zip(paths(e), flatten(e)[0], strict=True))
+            wanted = [path for path, i in places.items() if self.shapes[i] is not None]
+            if set(given) not in (set(wanted), set(places)):
                 raise ValueError(
-                    f"{name}: its rule handed back {len(given)} errors for argument {k}, not {len(places)}"
+                    f"{name}: its rule handed back {shown(list(given))} for argument {k}, not {shown(wanted)}"
                 )
-            parts.update(zip(places, given, strict=True))
+            parts.update({i: given.get(path) for path, i in places.items()})
         vector = []
         for i, shape in enumerate(self.shapes):
             if shape is None:
                 continue
-            e = np.zeros(shape, self.dtypes[i]) if parts[i] is None else parts[i]
+            e = np.zeros(shape, self.dtypes[i]) if parts.get(i) is None else parts[i]
             if np.shape(e) != shape:
                 raise ValueError(
                     f"{name}: its rule handed back shape {np.shape(e)} for argument {self.paths[i]}, "

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..engine.tensor import Tensor
-from ..engine.tree import flatten
+from ..engine.tree import flatten, tree_map
 from ..engine.values import Array
 from ..engine.walk import arriving
 from .arguments import (
@@ -22,6 +22,7 @@ from .arguments import (
     places_among,
     plain_tree,
     run,
+    unshared,
     zeros,
 )
 from .gradient import grad
@@ -33,7 +34,8 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[A
 
     f: plain NumPy code, f(*args) → an array or any nesting of arrays; args: arrays, floats, or nestings of them.
     Returns (y, pull_back); pull_back(err), with err of y's form and shapes, gives a tuple with an error for each
-    argument, of its form, shapes and dtypes. It may be called again, and f does not run again.
+    argument, of its form, shapes and dtypes. It may be called again, and f does not run again; args and y may be
+    written into meanwhile.
     Raises TypeError for arguments or outputs that are not floating, ValueError for an err of another form or shape.
     Source: C3, the error that arrives and what is handed on.
 
@@ -43,7 +45,7 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[A
     """
     must_call(f, "vjp")
     name = name_of(f)
-    ran = run(f, args, list(range(len(args))), {})
+    ran = run(f, tree_map(unshared, args), list(range(len(args))), {})
     outs, _ = outputs_of(ran.result, name, "vjp")
 
     def pull_back(err: Any) -> tuple[Any, ...]:
@@ -51,7 +53,7 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[A
         starts = [(y, arriving(y, e)) for y, e in zip(outs, errs, strict=True) if y.__class__ is Tensor and y.needs]
         return tuple(ran.rebuild(ran.gradients(starts)[0]))
 
-    return plain_tree(ran, ran.result), pull_back
+    return tree_map(unshared, plain_tree(ran, ran.result)), pull_back
 
 
 def jacobian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:

@@ -12,7 +12,18 @@ from ..engine.recording import enclosed
 from ..engine.tensor import Tensor, leaf
 from ..engine.values import Array
 from ..engine.walk import errors_at_ends, handed_on, promoted
-from .arguments import alike, must_call, name_of, outputs_of, plain_tree, run, zeros
+from .arguments import (
+    alike,
+    detached,
+    must_call,
+    name_of,
+    outputs_of,
+    plain_tree,
+    reaches_outside,
+    run,
+    unshared,
+    zeros,
+)
 
 
 def jvp(f: Callable[..., Any], args: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
@@ -35,17 +46,21 @@ def jvp(f: Callable[..., Any], args: tuple[Any, ...], tangents: tuple[Any, ...])
     outs, rebuild = outputs_of(ran.result, name, "jvp")
     changes = dict(enumerate(alike(tuple(tangents), tuple(args), "tangents", f"the arguments of {name}")))
     as_tensors = ran.differentiable() or any(t.__class__ is Tensor and t.needs for t in changes.values())
-    return plain_tree(ran, ran.result), rebuild(pushed(outs, ran.inputs, changes, as_tensors))
+    dy = pushed(outs, ran.inputs, changes, as_tensors)
+    return plain_tree(ran, ran.result), rebuild(dy if ran.enclosing.records else [detached(c) for c in dy])
 
 
 def pushed(outs: list[Any], inputs: list[Tensor], changes: Mapping[int, Array], as_tensors: bool) -> list[Array]:
     """The change of each output when inputs change: changes[i] is that of inputs[i], 0 where there is none.
 
-    This is the walk in the other direction: the oldest node first, along the recorded graph.
+    This is the walk in the other direction: the oldest node first, along the recorded graph. The changes are Tensors
+    where that is asked, and where the outputs depend on Tensors outside that require a gradient.
     """
+    as_tensors = as_tensors or any(reaches_outside(y, inputs) for y in outs)
     known: dict[int, Array] = {}
     for i, change in changes.items():
-        known[inputs[i].stamp] = leaf(change, needs=False) if as_tensors and change.__class__ is not Tensor else change
+        raw = change._data if change.__class__ is Tensor else change
+        known[inputs[i].stamp] = raw if not as_tensors else change if change is not raw else leaf(raw, needs=False)
     with np.errstate(divide="ignore", invalid="ignore"):  # an infinite slope meets ⊙, not the user
         for n in _made_from(outs, inputs):
             out = n if as_tensors else n._data
@@ -59,7 +74,7 @@ def pushed(outs: list[Any], inputs: list[Tensor], changes: Mapping[int, Array], 
             if total is not None:
                 known[n.stamp] = total
     changes_of_outputs = [known.get(y.stamp) if y.__class__ is Tensor else None for y in outs]
-    return [zeros(y, as_tensors) if c is None else _own(c) for y, c in zip(outs, changes_of_outputs, strict=True)]
+    return [zeros(y, as_tensors) if c is None else unshared(c) for y, c in zip(outs, changes_of_outputs, strict=True)]
 
 
 def _made_from(outs: list[Any], inputs: list[Tensor]) -> list[Tensor]:
@@ -102,8 +117,3 @@ def _transposed(n: Tensor, k: int, x: Tensor, change: Array, out: Array, values:
     arriving = change if change.dtype == e.dtype else cast(change, e.dtype)
     ends, _ = errors_at_ends([(e, arriving)], first=err.stamp, last=err.stamp, differentiable=as_tensors)
     return ends[0][1] if ends else None
-
-
-def _own(change: Array) -> Array:
-    """A change that shares no memory with another."""
-    return change.copy() if isinstance(change, np.ndarray) else change
