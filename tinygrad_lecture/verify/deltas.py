@@ -11,7 +11,7 @@ layer. Patterns lie along the leading axis: x is (T, n), target (T, K).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,8 +22,9 @@ Layer = tuple[Array, Array | None]
 
 
 def _logistic(x: Array) -> Array:
-    """1/(1 + exp(−x)), complex x too; below −700 it stays at 1e-304, since exp(710) overflows."""
-    return np.asarray(1.0 / (1.0 + np.exp(-np.maximum(x, -700.0))))
+    """1/(1 + exp(−x)), or exp(x)/(exp(x) + 1) where x is negative and exp(−x) might overflow; complex x too."""
+    top = np.exp(np.minimum(x, 0.0))
+    return np.asarray(top / (top + np.exp(-np.maximum(x, 0.0))))
 
 
 def _sech2(x: Array) -> Array:
@@ -32,16 +33,72 @@ def _sech2(x: Array) -> Array:
     return sech * sech
 
 
+def _softplus(x: Array) -> Array:
+    """log(1 + e^x), complex x too: the larger of 0 and x, and log|1 + e| = ½ log1p(2 Re e + |e|²) of the rest."""
+    e = np.exp(np.where(np.real(x) > 0, -x, x))
+    rest = 0.5 * np.log1p(2 * np.real(e) + np.real(e) ** 2 + np.imag(e) ** 2)
+    if np.iscomplexobj(e):
+        rest = rest + 1j * np.arctan2(np.imag(e), 1 + np.real(e))
+    return np.asarray(np.where(np.real(x) > 0, x, 0.0) + rest)
+
+
+def _cubic(x: Array) -> tuple[Array, Array, Array]:
+    """u = √(2/π) (x + 0.044715 x³) and its two derivatives; outside of ±30, where tanh u is ±1, those of ±30."""
+    c, x = np.sqrt(2.0 / np.pi), np.minimum(np.maximum(x, -30.0), 30.0)
+    return c * (x + 0.044715 * x**3), c * (1 + 3 * 0.044715 * x**2), c * 6 * 0.044715 * x
+
+
+def _gelu(x: Array) -> Array:
+    """½ x (1 + tanh u), of which the logistic function of 2u keeps the digits; left of −30 it is 0."""
+    return np.asarray(np.maximum(x, -30.0) * _logistic(2 * _cubic(x)[0]))
+
+
+def _gelu_slope(x: Array) -> Array:
+    u, u1, _ = _cubic(x)
+    return np.asarray(_logistic(2 * u) + np.clip(x, -30.0, 30.0) * _sech2(u) * u1 / 2)
+
+
+def _gelu_bend(x: Array) -> Array:
+    u, u1, u2 = _cubic(x)
+    x = np.clip(x, -30.0, 30.0)
+    return np.asarray(_sech2(u) * (u1 + x * u2 / 2 - x * np.tanh(u) * u1**2))
+
+
+def _gauss(x: Array) -> Array:
+    """exp(−x²); from |x| = 28 on it is 0 in double precision."""
+    x = np.minimum(np.maximum(x, -28.0), 28.0)
+    return np.asarray(np.exp(-(x**2)))
+
+
 F: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {
     "identity": (lambda x: x, lambda x: np.ones_like(x)),
     "tanh": (np.tanh, _sech2),
     "logistic": (_logistic, lambda x: _sech2(x / 2) / 4),
     "relu": (lambda x: np.maximum(x, 0.0), lambda x: np.where(x > 0, 1.0, 0.0)),
+    "softplus": (_softplus, _logistic),
+    "leaky_relu": (lambda x: x * np.where(np.real(x) > 0, 1.0, 0.01), lambda x: np.where(x > 0, 1.0, 0.01)),
+    "gelu": (_gelu, _gelu_slope),
+    "sin": (np.sin, np.cos),
+    "gauss": (_gauss, lambda x: -2 * np.clip(x, -28.0, 28.0) * _gauss(x)),
 }
 """Name → activation f and its derivative f', both as functions of the net input."""
 
-CURVATURE = {"identity": 0.0, "tanh": 2.0, "logistic": 1.0, "relu": 0.0}
-"""Name → an upper bound of |f''/f'|: by how much f' changes, relatively, when the net input changes by 1."""
+BEND: dict[str, Callable[[Array], Array]] = {
+    "identity": lambda x: np.zeros_like(x),
+    "tanh": lambda x: 2 * np.abs(np.tanh(x)) * _sech2(x),
+    "logistic": lambda x: np.abs(np.tanh(x / 2)) * _sech2(x / 2) / 4,
+    "relu": lambda x: np.zeros_like(x),
+    "softplus": lambda x: _sech2(x / 2) / 4,
+    "leaky_relu": lambda x: np.zeros_like(x),
+    "gelu": lambda x: np.abs(_gelu_bend(x)),
+    "sin": lambda x: np.abs(np.sin(x)),
+    "gauss": lambda x: np.abs(4 * np.clip(x, -28.0, 28.0) ** 2 - 2) * _gauss(x),
+}
+"""Name → |f''| as a function of the net input: by how much f' changes when the net input changes by 1.
+
+Taken where the net input is, it serves where f' passes through 0 and no bound of |f''/f'| exists, and in the tails,
+where a bound of |f''| over all net inputs would dwarf f'.
+"""
 
 
 @dataclass(frozen=True)
@@ -123,9 +180,9 @@ def absolute_terms(layers: Sequence[Layer], activations: Sequence[str], x: Array
     """For each number of `by_hand` the sum of the absolute values of its terms: the unit of its rounding error.
 
     The same recursions with absolute values, forward and backward: |in|_j = Σ_i |w_ji| |out|_i + |b_j|,
-    |out|_j = |out_j| + |f'| |in|_j, |f'|_j = |f'| (1 + c |in|_j) with c ≥ |f''/f'|, and |out| + |tar| in place
-    of the error. Where terms cancel, a number is small but its rounding error is not: divided by this unit,
-    differences by rounding are a few times 2⁻⁵² whatever the net, and wrong formulas stand out.
+    |out|_j = |out_j| + |f'| |in|_j, |f'|_j = |f'| + |f''| |in|_j, and |out| + |tar| in place of the error.
+    Where terms cancel, a number is small but its rounding error is not: divided by this unit, differences by
+    rounding are a few times 2⁻⁵² whatever the net, and wrong formulas stand out.
     Arguments, shapes and errors as for `by_hand`. Source: running error analysis, Higham 2002, section 3.3.
     """
     _check(layers, activations, x, target)
@@ -135,7 +192,7 @@ def absolute_terms(layers: Sequence[Layer], activations: Sequence[str], x: Array
     for w, (_, b), name, net, out in zip(weights, layers, activations, net_inputs, outputs, strict=True):
         slope = np.abs(F[name][1](net))
         nets.append(np.einsum("ti,ji->tj", sources[-1], w) + (0.0 if b is None else np.abs(b)))
-        slopes.append(slope * (1.0 + CURVATURE[name] * nets[-1]))
+        slopes.append(slope + BEND[name](net) * nets[-1])
         sources.append(np.abs(out) + slope * nets[-1])
     error = sources[-1] + np.abs(target)
     delta = deltas(weights, slopes, error)
@@ -146,42 +203,6 @@ def absolute_terms(layers: Sequence[Layer], activations: Sequence[str], x: Array
         deltas=delta,
         gradients=gradients(layers, delta, sources[:-1]),
     )
-
-
-def any_topology(w: Array, activations: Sequence[str], x: Array, target: Array) -> tuple[Array, Array]:
-    """The δ formulas neuron by neuron, for any feed-forward topology: δ_j = f'(in_j) (e_j + Σ_k w_kj δ_k).
-
-    The N neurons are numbered so that connections run upwards: the first n are the inputs, the last K the
-    outputs, whose own error is e_j = out_j − tar_j (0 elsewhere). w: (N, N), w[j, i] from i to j, zero where
-    there is no connection; activations: N names, those of inputs unused; x: (T, n); target: (T, K).
-    Returns ∂E/∂w = 1/T Σ_t δ_j out_i and its absolute terms (see `absolute_terms`), both (N, N). A weight that
-    several connections share gets the sum over these. Raises ValueError where a connection runs downwards or
-    shapes or names do not fit. Source: C1.
-    """
-    n_all, n, k = len(activations), x.shape[1], target.shape[1]
-    if w.shape != (n_all, n_all) or n + k > n_all or len(x) != len(target):
-        raise ValueError(f"w {w.shape}, {n_all} activations, x {x.shape} and target {target.shape} do not fit")
-    if np.any(np.triu(w)):
-        raise ValueError("connections must run upwards: w[j, i] must be 0 for i >= j")
-    _known(activations)
-    out, slope, error, out_terms, slope_terms, error_terms = np.zeros((6, len(x), n_all))
-    out[:, :n], out_terms[:, :n] = x, np.abs(x)
-    for j in range(n, n_all):
-        f, f_prime = F[activations[j]]
-        net, terms = np.sum(w[j] * out, axis=1), np.sum(np.abs(w[j]) * out_terms, axis=1)
-        out[:, j], slope[:, j] = f(net), f_prime(net)
-        out_terms[:, j] = np.abs(out[:, j]) + np.abs(slope[:, j]) * terms
-        slope_terms[:, j] = np.abs(slope[:, j]) * (1.0 + CURVATURE[activations[j]] * terms)
-    error[:, -k:] = out[:, -k:] - target
-    error_terms[:, -k:] = out_terms[:, -k:] + np.abs(target)
-
-    def mean_gradient(w: Array, out: Array, slope: Array, error: Array) -> Array:
-        delta = np.zeros_like(out)
-        for j in reversed(range(n, n_all)):
-            delta[:, j] = slope[:, j] * (error[:, j] + np.sum(delta * w[:, j], axis=1))
-        return np.asarray(np.einsum("tj,ti->ji", delta, out) / len(out))
-
-    return mean_gradient(w, out, slope, error), mean_gradient(np.abs(w), out_terms, slope_terms, error_terms)
 
 
 def disagreement(automatic: Array, formula: Array, unit: Array) -> float:
@@ -199,7 +220,8 @@ def _slopes(activations: Sequence[str], net_inputs: Sequence[Array]) -> list[Arr
     return [F[name][1](net) for name, net in zip(activations, net_inputs, strict=True)]
 
 
-def _known(activations: Sequence[str]) -> None:
+def known(activations: Iterable[str]) -> None:
+    """Refuse activations that have no formula here. Raises ValueError, naming those that have."""
     for name in activations:
         if name not in F:
             raise ValueError(f"unknown activation {name!r}; known are {', '.join(F)}")
@@ -209,7 +231,7 @@ def _check(layers: Sequence[Layer], activations: Sequence[str], x: Array, target
     """Refuse what does not fit, naming both sides."""
     if not layers or len(layers) != len(activations):
         raise ValueError(f"{len(layers)} layers need as many activations, {len(activations)} were given")
-    _known(activations)
+    known(activations)
     if np.ndim(x) != 2 or len(x) == 0:
         raise ValueError(f"x must be (T, n) with at least one pattern, it has shape {np.shape(x)}")
     width = x.shape[1]

@@ -1,0 +1,162 @@
+"""All weights in one vector: views by name, versions, copies."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_lecture as tl
+from tinygrad_lecture.nn.mlp import MLP
+from tinygrad_lecture.nn.weights import Weights
+
+SHAPES: dict[str, tuple[int, ...]] = {"W1": (3, 2), "b1": (3,), "W2": (1, 3)}
+
+
+def filled() -> Weights:
+    weights = Weights(SHAPES)
+    weights.assign(np.arange(12.0))
+    return weights
+
+
+def test_names_are_views_into_the_packed_vector() -> None:
+    weights = filled()
+    assert weights.w.tolist() == list(range(12))
+    assert weights.parameters["W1"].tolist() == [[0, 1], [2, 3], [4, 5]]
+    assert weights.parameters["b1"].tolist() == [6, 7, 8]
+    assert weights.parameters["W2"].tolist() == [[9, 10, 11]]
+    assert all(np.shares_memory(a, weights.w) for a in weights.parameters.values())
+    assert weights.places == {"W1": slice(0, 6), "b1": slice(6, 9), "W2": slice(9, 12)}
+    weights.assign({"b1": [0.0, 0.0, 1.0]})
+    assert weights.w.tolist() == [0, 1, 2, 3, 4, 5, 0, 0, 1, 9, 10, 11]
+
+
+def test_views_are_read_only() -> None:
+    weights = filled()
+    for view in (weights.w, weights.g, *weights.parameters.values()):
+        with pytest.raises(ValueError, match="read-only"):
+            view[...] = 0.0
+
+
+def test_packed_and_named_are_each_others_way_back() -> None:
+    weights, v = filled(), np.random.default_rng(0).normal(size=12)
+    assert np.array_equal(weights.packed(weights.named(v)), v)
+    assert {name: a.shape for name, a in weights.named(list(v)).items()} == SHAPES
+
+
+def test_the_gradient_is_collected_from_the_leaves_into_the_same_places() -> None:
+    weights = filled()
+    (np.sum(weights.leaves["W2"] * np.array([[1.0, 2.0, 3.0]])) + weights.leaves["b1"][1]).backward()
+    g = weights.collect()
+    assert g.tolist() == [0] * 6 + [0, 1, 0] + [1, 2, 3]
+    assert g is not weights.g
+    assert np.array_equal(g, weights.g)
+    assert all(t.grad is None for t in weights.leaves.values())
+    assert not np.any(weights.collect())
+
+
+def test_a_walk_over_weights_that_were_overwritten_is_refused() -> None:
+    net = MLP([2, 3, 1])
+    y = np.sum(net(np.ones((4, 2)), net.leaves))
+    net.assign(net.w)  # also by the same values: nobody knows
+    with pytest.raises(RuntimeError, match="overwritten"):
+        y.backward()
+    np.sum(net(np.ones((4, 2)), net.leaves)).backward()
+
+
+def test_an_error_on_its_way_to_the_inputs_notices_overwritten_weights_too() -> None:
+    net = MLP([2, 3, 1])
+    x = tl.Tensor(np.ones((4, 2)), requires_grad=True)
+    y = np.sum(net(x))
+    net.assign(2 * net.w)
+    with pytest.raises(RuntimeError, match="overwritten"):
+        y.backward()
+
+
+def test_leaves_see_what_was_assigned() -> None:
+    weights = filled()
+    weights.assign(-weights.w)
+    assert weights.leaves["b1"].numpy().tolist() == [-6, -7, -8]
+    assert weights.constants["b1"].numpy().tolist() == [-6, -7, -8]
+
+
+def test_a_leaf_that_was_assigned_by_itself_is_noticed_and_mended() -> None:
+    weights = filled()
+    weights.leaves["b1"].assign(np.zeros(3))
+    with pytest.raises(
+        RuntimeError, match=r"'b1' was assigned to by itself.*write it with net.assign\({'b1': values}\)"
+    ):
+        weights.leaves  # noqa: B018
+    weights.assign({"b1": np.ones(3)})
+    assert weights.leaves["b1"].numpy().tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    "again", [copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))], ids=["deepcopy", "pickle"]
+)
+def test_a_copy_of_a_net_is_whole_and_its_own(again: Any) -> None:
+    net = MLP([2, 3, 1], rng=1)
+    np.sum(net(np.ones((4, 2)), net.leaves)).backward()
+    net.collect()
+    twin = again(net)
+    assert np.array_equal(twin.w, net.w)
+    assert np.array_equal(twin.g, net.g)
+    twin.assign(0 * twin.w)
+    assert np.any(net.w)
+    assert not np.any(twin(np.ones((4, 2))))
+    assert not np.any(twin.leaves["W1"].numpy())
+    assert np.shares_memory(twin.parameters["W1"], twin.w)
+
+
+def test_nets_that_share_weights_share_them_in_a_common_copy_too() -> None:
+    net = MLP([2, 3, 1])
+    a, b = copy.deepcopy((net, net.blocked("b1")))
+    a.assign(0 * a.w)
+    assert not np.any(b.w)
+
+
+def test_float32_weights_stay_float32() -> None:
+    weights = Weights(SHAPES, np.float32)
+    weights.assign(np.arange(12))
+    assert weights.w.dtype == weights.g.dtype == weights.leaves["W1"].dtype == np.float32
+    assert weights.packed(weights.parameters).dtype == np.float32
+
+
+def test_assigning_inside_a_transform_is_refused() -> None:
+    net = MLP([1, 1])
+
+    def f(x: Any) -> Any:
+        net.assign(0 * net.w)
+        return np.sum(net(x))
+
+    before = net.w.copy()
+    with pytest.raises(TypeError, match=r"inside a transform or a recording.*pass new weights to the net instead"):
+        tl.grad(f)(np.ones((2, 1)))
+    assert np.array_equal(net.w, before)
+
+
+@pytest.mark.parametrize(
+    ("act", "error", "message"),
+    [
+        (lambda w: w.assign(np.ones(11)), ValueError, r"12 weights are needed, as one vector of numbers; .*\(11,\)"),
+        (lambda w: w.assign(np.ones(12, complex)), ValueError, "of shape .* and dtype complex128"),
+        (lambda w: w.assign(np.ones(12, bool)), ValueError, "and dtype bool"),
+        (lambda w: w.assign({"W3": np.ones(1)}), ValueError, "unknown parameter 'W3'; this net has W1, b1, W2"),
+        (lambda w: w.assign({"b1": np.ones(2)}), ValueError, r"b1 has shape \(2,\), this net needs \(3,\)"),
+        (lambda w: w.assign({"b1": ["a", "b", "c"]}), ValueError, "b1 must be real numbers, not of dtype <U1"),
+        (lambda w: w.assign({"b1": np.ones(3, complex)}), ValueError, "b1 must be real numbers, not of dtype complex"),
+        (lambda w: w.packed({"W1": np.ones((3, 2))}), ValueError, "parameters lack b1, W2; this net has W1, b1, W2"),
+        (lambda w: w.named(np.ones(11)), ValueError, r"packed vector has shape \(12,\), an array of shape \(11,\)"),
+        (lambda w: Weights(SHAPES, int), TypeError, "dtype must be floating, not int64: integers have no gradient"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_anything_is_written(
+    act: Any, error: type[Exception], message: str
+) -> None:
+    weights = filled()
+    with pytest.raises(error, match=message):
+        act(weights)
+    assert weights.w.tolist() == list(range(12))

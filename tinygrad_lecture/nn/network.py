@@ -1,0 +1,275 @@
+"""Network: clusters and connectors of any topology, with all weights in one packed vector."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..engine.tensor import Tensor
+from ..engine.values import Array
+from ..rules.network import linear
+from .activations import activation
+from .init import initial_weights
+from .topology import ONE, Cluster, Connector, Topology
+from .weights import Weights, must_fit
+
+if TYPE_CHECKING:
+    from ..show.algorithm import Algorithm
+    from ..show.equations import Equations
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """How one cluster gets its outputs: which connectors lead to it, and its activation."""
+
+    cluster: str
+    n: int
+    f: Callable[[Any], Any]
+    products: tuple[tuple[str, str], ...]
+    biases: tuple[str, ...]
+    late: Connector | None
+
+    @classmethod
+    def of(cls, topology: Topology, name: str) -> _Step:
+        into = topology.into(name)
+        products = tuple((c.source, c.weights) for c in into if c.source != ONE)
+        biases = tuple(c.weights for c in into if c.source == ONE)
+        cluster = topology[name]
+        late = next((c for c in into if c.delay), None)
+        return cls(name, cluster.n, activation(cluster.activation), products, biases, late)
+
+    def net_input(self, outs: dict[str, Any], p: Mapping[str, Array]) -> Any:
+        """Σ_i w_ji out_i + b_j over all connectors into the cluster, (T, n)."""
+        if self.late:
+            raise ValueError(f"connector {self.late} looks back in time: unroll the net first, net.unrolled(steps)")
+        biases = [p[name] for name in self.biases]
+        net: Any = None
+        for source, weights in self.products:
+            part = linear(outs[source], p[weights], biases.pop() if biases and net is None else None)
+            net = part if net is None else net + part
+        if net is None:  # nothing but biases, or nothing at all
+            patterns = np.shape(next(iter(outs.values())))[:-1]
+            net = np.zeros((*patterns, self.n), next(iter(p.values())).dtype)
+        for b in biases:
+            net = net + b
+        return net
+
+
+class Network:
+    """A network of any topology: what its clusters compute, and its weights.
+
+        in_j = Σ_i w_ji out_i + b_j,   out_j = f(in_j)
+
+    clusters, connectors: as in the example; or a Topology as the first, and no connectors. inputs, outputs: names
+    of clusters, by default those that no connector leads to or from. init: the rule for the first weights, a name
+    of `nn.init`; rng: a Generator or a seed for it; dtype: of the weights. weights: those of another network of the
+    same shapes, to share them.
+    Raises ValueError, naming it, for whatever does not fit together (see `nn.topology`). Source: C4, C5, C6.
+
+    >>> net = Network(
+    ...     [Cluster("x", 2), Cluster("hidden", 8, "tanh"), Cluster("y", 1)],
+    ...     [Connector("x", "hidden"), Connector("one", "hidden"), Connector("hidden", "y"), Connector("x", "y")],
+    ... )
+    >>> net(np.zeros((5, 2))).shape, list(net.parameters)
+    ((5, 1), ['W1', 'b1', 'W2', 'W3'])
+    """
+
+    def __init__(
+        self,
+        clusters: Iterable[Cluster] | Topology,
+        connectors: Iterable[Connector] = (),
+        *,
+        inputs: Iterable[str] = (),
+        outputs: Iterable[str] = (),
+        init: str = "lecture",
+        rng: np.random.Generator | int = 0,
+        dtype: Any = np.float64,
+        weights: Weights | None = None,
+    ) -> None:
+        if isinstance(clusters, Topology):
+            if any((*connectors, *inputs, *outputs)):
+                raise ValueError("a Topology has its connectors, inputs and outputs; give it alone")
+            self.topology = clusters
+        else:
+            # Topology makes tuples of them, and one name of a text
+            self.topology = Topology(clusters, connectors, inputs, outputs)  # type: ignore[arg-type]
+        self.steps: int | None = None
+        self.stacks = False  # whether outputs are stacked along the time steps
+        self.init = init
+        self._plan = [_Step.of(self.topology, name) for name in self.topology.order if name not in self.topology.inputs]
+        if weights is None:
+            self.weights = Weights(self.topology.shapes, dtype)
+            self.weights.fill(initial_weights(init, self.topology.shapes, rng, self.topology.side_by_side()))
+        else:
+            if any(weights.shapes.get(name) != shape for name, shape in self.topology.shapes.items()):
+                raise ValueError(
+                    f"weights of shapes {weights.shapes} do not fit a net that needs {self.topology.shapes}"
+                )
+            self.weights = weights
+
+    # the weights
+    @property
+    def w(self) -> np.ndarray:
+        """All weights as one packed vector, a read-only view; `assign` writes it."""
+        return self.weights.w
+
+    @property
+    def g(self) -> np.ndarray:
+        """The gradient that `collect` wrote last, packed like w, a read-only view."""
+        return self.weights.g
+
+    @property
+    def parameters(self) -> dict[str, np.ndarray]:
+        """Name → weights, read-only views into w: W1, b1, …."""
+        return self.weights.parameters
+
+    @property
+    def leaves(self) -> dict[str, Tensor]:
+        """Name → the weights as Tensors that require a gradient: net(x, net.leaves) records."""
+        return self.weights.leaves
+
+    def assign(self, values: Array | Mapping[str, Array]) -> None:
+        """Write new weights, one packed vector or arrays by name; graphs built before refuse to go backward.
+
+        Raises ValueError for another shape or an unknown name, TypeError inside transforms and recordings.
+        """
+        self.weights.assign(values)
+
+    def collect(self) -> np.ndarray:
+        """The gradients that arrived at the leaves, moved into g; zeros where none did."""
+        return self.weights.collect()
+
+    # what it computes
+    def __call__(self, x: Any, parameters: Mapping[str, Array] | None = None) -> Any:
+        """The net's outputs for patterns x.
+
+        x: (T, n) for a net with one input; a dict name → (T, n) for several; (T, steps, n) for one unrolled over time.
+        parameters: arrays or Tensors under the names of `net.parameters`, which are used where none are given.
+        Returns (T, m) for one output, a dict for several, (T, steps, m) for one unrolled. Arrays in, arrays out,
+        and nothing is recorded. Raises ValueError for inputs or parameters that do not fit. Source: C1, C5, C6.
+        """
+        outs = self.activity(x, parameters)
+        wanted = self.topology.outputs
+        if self.steps is None:
+            return outs[wanted[0]] if len(wanted) == 1 else {name: outs[name] for name in wanted}
+        over_time = _by_cluster(wanted)
+        if self.stacks:
+            found = {name: np.stack([outs[copy] for copy in copies], axis=-2) for name, copies in over_time.items()}
+        else:
+            found = {name: outs[copies[-1]] for name, copies in over_time.items()}
+        return next(iter(found.values())) if len(found) == 1 else found
+
+    def activity(self, x: Any, parameters: Mapping[str, Array] | None = None) -> dict[str, Any]:
+        """The outputs out_j of every cluster by name, (T, n) each; arguments and errors as for calling the net."""
+        outs = self._inputs(x)
+        if parameters is None:
+            # what is recorded must notice when the weights are written later on
+            recorded = any(isinstance(a, Tensor) for a in outs.values())
+            p: Mapping[str, Array] = self.weights.constants if recorded else self.parameters
+        else:
+            must_fit(parameters, self.weights.shapes)
+            p = parameters
+        for step in self._plan:
+            outs[step.cluster] = step.f(step.net_input(outs, p))
+        return outs
+
+    def _inputs(self, x: Any) -> dict[str, Any]:
+        """What the user gave, by input cluster, each checked against its size."""
+        names = self.topology.inputs
+        sequences = {} if self.steps is None else _by_cluster(names)
+        if isinstance(x, Mapping):
+            given = {name: _array(a) for name, a in x.items()}
+        else:
+            wanted = names if self.steps is None else tuple(sequences)
+            if len(wanted) > 1:
+                raise ValueError(f"this net has several inputs: give a dict with {', '.join(wanted)}")
+            given = {wanted[0]: _array(x)}
+        if sequences and set(given) == set(sequences):
+            given = {copy: a for name in sequences for copy, a in self._over_time(given[name], sequences[name]).items()}
+        if set(given) != set(names):
+            raise ValueError(f"inputs {', '.join(map(str, given))} were given, the net has {', '.join(names)}")
+        for name, a in given.items():
+            n = self.topology[name].n
+            if np.shape(a)[-1:] != (n,):
+                which = "x" if len(names) == 1 else f"x[{name!r}]"
+                raise ValueError(
+                    f"{which} has shape {np.shape(a)}, but the net has {n} inputs: the last axis must be {n}"
+                )
+        if len({np.shape(a)[:-1] for a in given.values()}) > 1:
+            shapes = ", ".join(f"{name} {np.shape(a)}" for name, a in given.items())
+            raise ValueError(f"the inputs have different numbers of patterns: {shapes}")
+        return given
+
+    def _over_time(self, x: Array, copies: list[str]) -> dict[str, Array]:
+        """What each copy of an input cluster gets of a sequence (T, steps, n)."""
+        n = self.topology[copies[0]].n
+        if np.shape(x)[-2:] != (self.steps, n):
+            raise ValueError(
+                f"x has shape {np.shape(x)}, but the net is unrolled over {self.steps} steps: (T, {self.steps}, {n})"
+            )
+        return {copy: x[..., t, :] for t, copy in enumerate(copies)}
+
+    # three views of one thing
+    def equations(self, loss: str = "squared_error") -> Equations:
+        """Forward pass, δ and Δw of exactly this net, as plain text and as LaTeX (see `show.equations`). Source: C4."""
+        from ..show.equations import equations
+
+        return equations(self, loss)
+
+    def algorithm(self, loss: str = "squared_error") -> Algorithm:
+        """The local steps in order, each with what it reads and writes (see `show.algorithm`). Source: C4."""
+        from ..show.algorithm import algorithm
+
+        return algorithm(self, loss)
+
+    def draw(self, loss: str = "squared_error") -> str:
+        """The net as an SVG picture: signals flow up, errors down (see `show.drawing`). Source: C4."""
+        from ..show.drawing import draw
+
+        return draw(self, loss)
+
+    def _repr_svg_(self) -> str:
+        return self.draw()
+
+    # other nets with the same weights
+    def blocked(self, *weights: str) -> Network:
+        """The net with the connectors of these weights blocked, sharing its weights: neither signal nor error passes.
+
+        Raises ValueError for unknown weights. Source: C5.
+        """
+        return self._with(self.topology.blocked(*weights), self.steps, self.stacks)
+
+    def unrolled(self, steps: int, outputs: str = "all") -> Network:
+        """The net over time steps, sharing its weights: every cluster once for each step (see `Topology.unrolled`).
+
+        Called with a sequence (T, steps, n), it gives (T, steps, m); with outputs="last", (T, m). For several inputs
+        or outputs dicts of them, by the clusters' names. Raises ValueError for fewer than one step, and for a net
+        that is unrolled already. Source: C5.
+        """
+        if self.steps is not None:
+            raise ValueError(f"this net is unrolled already, over {self.steps} steps; unroll the one it was made from")
+        return self._with(self.topology.unrolled(steps, outputs), steps, outputs == "all")
+
+    def _with(self, topology: Topology, steps: int | None, stacks: bool) -> Network:
+        net = Network(topology, weights=self.weights, init=self.init)
+        net.steps, net.stacks = steps, stacks
+        return net
+
+    def __repr__(self) -> str:
+        clusters = ", ".join(f"{c.name}: {c.n} {c.activation}" for c in self.topology.clusters)
+        return f"Network({clusters}; {', '.join(map(str, self.topology.connectors))})"
+
+
+def _array(x: Any) -> Any:
+    return x if isinstance(x, Tensor) else np.asarray(x)
+
+
+def _by_cluster(copies: Iterable[str]) -> dict[str, list[str]]:
+    """The copies over time under the name of the cluster that they are copies of."""
+    found: dict[str, list[str]] = {}
+    for copy in copies:
+        found.setdefault(copy.rpartition("[")[0], []).append(copy)
+    return found

@@ -1,0 +1,153 @@
+"""All weights of a network in one packed vector, with a named view of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..engine.recording import current, here
+from ..engine.tensor import Tensor, leaf, next_stamp
+from ..engine.values import Array
+
+
+class Weights:
+    """One vector w of all weights, and one vector g of their gradients, with views by name.
+
+    shapes: name → shape, in the order in which they are packed; dtype: floating. The values are written by `assign`
+    alone, which bumps the version of the leaves: a walk over a graph that was built before refuses.
+    Raises TypeError for a dtype that is not floating.
+    """
+
+    __slots__ = ("_g", "_leaves", "_views", "_w", "constants", "dtype", "places", "shapes")
+
+    def __init__(self, shapes: Mapping[str, tuple[int, ...]], dtype: Any = np.float64) -> None:
+        self.dtype = np.dtype(dtype)
+        if self.dtype.kind != "f":
+            raise TypeError(f"dtype must be floating, not {self.dtype}: integers have no gradient")
+        self.shapes = dict(shapes)
+        self.places: dict[str, slice] = {}
+        begin = 0
+        for name, shape in self.shapes.items():
+            self.places[name] = slice(begin, begin + int(np.prod(shape)))
+            begin = self.places[name].stop
+        self._w = np.zeros(begin, self.dtype)
+        self._g = np.zeros(begin, self.dtype)
+        self._views: dict[str, np.ndarray] = self.named(self.w)
+        self._leaves = {name: leaf(view) for name, view in self._views.items()}
+        # the same values for graphs that shall not differentiate by them, but must see when they are overwritten
+        self.constants = {name: leaf(view, needs=False) for name, view in self._views.items()}
+
+    def __reduce__(self) -> Any:
+        # by default a copy would hold views and leaves that are no longer parts of its packed vector
+        return _again, (self.shapes, self.dtype, self._w, self._g)
+
+    @property
+    def w(self) -> np.ndarray:
+        """The packed weights, as a read-only view."""
+        return _read_only(self._w)
+
+    @property
+    def g(self) -> np.ndarray:
+        """The packed gradient that `collect` wrote last, as a read-only view."""
+        return _read_only(self._g)
+
+    @property
+    def parameters(self) -> dict[str, np.ndarray]:
+        """Name → weights, as read-only views into w."""
+        return dict(self._views)
+
+    @property
+    def leaves(self) -> dict[str, Tensor]:
+        """Name → the weights as Tensors that require a gradient. RuntimeError where one was written by itself."""
+        for name, t in self._leaves.items():
+            if t._data is not self._views[name]:
+                raise RuntimeError(
+                    f"the leaf {name!r} was assigned to by itself, so it is no part of the packed weights any more; "
+                    f"write it with net.assign({{{name!r}: values}}), which also mends this"
+                )
+        return dict(self._leaves)
+
+    def named(self, vector: Array) -> dict[str, Any]:
+        """The parts of a packed vector by name, as views in their shapes."""
+        if np.shape(vector) != self._w.shape:
+            raise ValueError(
+                f"the packed vector has shape {self._w.shape}, an array of shape {np.shape(vector)} was given"
+            )
+        vector = vector if isinstance(vector, Tensor) else np.asarray(vector)
+        return {name: np.reshape(vector[place], self.shapes[name]) for name, place in self.places.items()}
+
+    def packed(self, parts: Mapping[str, Any]) -> np.ndarray:
+        """Arrays by name as one packed vector. Raises ValueError for missing, unknown or misshapen ones."""
+        must_fit(parts, self.shapes)
+        vector = np.empty(self._w.size, self.dtype)
+        for name, place in self.places.items():
+            part = np.asarray(parts[name])
+            if part.dtype.kind not in "fiu":
+                raise ValueError(f"{name} must be real numbers, not of dtype {part.dtype}")
+            vector[place] = np.ravel(part)
+        return vector
+
+    def assign(self, values: Array | Mapping[str, Array]) -> None:
+        """Write new weights: a packed vector, or arrays by name (others keep their values).
+
+        Raises ValueError for another shape, an unknown name or what is no number, TypeError inside transforms and
+        recordings, which could not see what is written.
+        """
+        if current().depth:
+            raise TypeError(
+                f"assign() inside a transform or a recording{here()}: the gradient would not see what is written; "
+                "pass new weights to the net instead, net(x, parameters)"
+            )
+        self.fill(values)
+
+    def fill(self, values: Array | Mapping[str, Array]) -> None:
+        """What `assign` does, for weights that no graph can hold yet: those of a net just made."""
+        if isinstance(values, Mapping):
+            values = self.packed({**self._views, **values})
+        vector = np.asarray(values)
+        if vector.shape != self._w.shape or vector.dtype.kind not in "fiu":
+            raise ValueError(
+                f"assign: {self._w.size} weights are needed, as one vector of numbers; "
+                f"an array of shape {vector.shape} and dtype {vector.dtype} was given"
+            )
+        # the version first: interrupted in between, a walk would refuse old values rather than take new ones for old
+        for name, view in self._views.items():
+            for t in (self._leaves[name], self.constants[name]):
+                t._data, t.stamp = view, next_stamp()
+        self._w[...] = vector
+
+    def collect(self) -> np.ndarray:
+        """The gradients that the leaves hold, moved into g: zeros where none has arrived."""
+        for name, place in self.places.items():
+            t = self._leaves[name]
+            self._g[place] = 0.0 if t.grad is None else np.ravel(t.grad)
+            t.zero_grad()
+        return self.g
+
+
+def _again(shapes: dict[str, tuple[int, ...]], dtype: Any, w: np.ndarray, g: np.ndarray) -> Weights:
+    """Weights after they were pickled or copied."""
+    weights = Weights(shapes, dtype)
+    weights.fill(w)
+    weights._g[...] = g
+    return weights
+
+
+def must_fit(parts: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Refuse parameters that are not those of a network by name and shape, naming the first that is wrong."""
+    missing = [name for name in shapes if name not in parts]
+    if missing:
+        raise ValueError(f"parameters lack {', '.join(missing)}; this net has {', '.join(shapes)}")
+    for name, value in parts.items():
+        if name not in shapes:
+            raise ValueError(f"unknown parameter {name!r}; this net has {', '.join(shapes)}")
+        if np.shape(value) != shapes[name]:
+            raise ValueError(f"{name} has shape {np.shape(value)}, this net needs {shapes[name]}")
+
+
+def _read_only(a: np.ndarray) -> np.ndarray:
+    view = a.view()
+    view.flags.writeable = False
+    return view
