@@ -1,8 +1,10 @@
 """C1 by numbers: a 2-2-1 net and one pattern; the δ formulas worked out beside the automatic gradient.
 
 y = f₂(W₂ f₁(W₁ x + b₁) + b₂) with f₁ = tanh and f₂ the logistic function, E = ½ (out − tar)².
+python demos/delta_formulas.py --figure delta.png draws the two beside each other.
 """
 
+import sys
 from math import cosh, exp, tanh
 
 import numpy as np
@@ -63,3 +65,15 @@ for name, head, foot, automatic in rows:
 
 worst = max(abs(automatic - head * foot) / abs(head * foot) for _, head, foot, automatic in rows)
 print(f"\nThe {len(rows)} automatic gradients are the δ formulas, to {worst:.0e} of their size: rounding.")
+
+if sys.argv[1:2] == ["--figure"]:
+    from tinygrad_lecture.show.plots import figure, legend
+
+    fig, axes = figure(size=(12.0, 5.5))
+    axes.bar([i - 0.2 for i in range(9)], [head * foot for _, head, foot, _ in rows], 0.4, label="δ formula")
+    axes.bar(
+        [i + 0.2 for i in range(9)], [row[3] for row in rows], 0.4, label="automatic", hatch="//", edgecolor="white"
+    )
+    axes.set(xlabel="weight, or bias", ylabel="∂E/∂w", xticks=range(9), xticklabels=[row[0] for row in rows])
+    legend(axes)
+    fig.savefig(sys.argv[2])

@@ -31,7 +31,8 @@ from ..nn.activations import ACTIVATIONS
 from ..nn.mlp import MLP
 from ..rules.network import linear, squared_error
 from ..transforms import grad, value_and_grad
-from ..verify.deltas import Layer, absolute_terms, any_topology, by_hand, disagreement
+from ..verify.deltas import Layer, absolute_terms, by_hand, disagreement
+from ..verify.deltas_any import any_topology
 from .statement import Row
 
 OF_THE_TERMS, OF_THE_LARGEST = 1e-14, 1e-12
@@ -39,18 +40,18 @@ LAYERED, WIRED = 1000, 300
 Wires = list[tuple[int, int, int]]
 
 
-def measure() -> Iterator[Row]:
+def measure(small: bool = False) -> Iterator[Row]:
     """The rows of C1. Source: C1, C8."""
-    yield from layered_nets()
-    yield wired_nets()
+    yield from layered_nets(20 if small else LAYERED)
+    yield wired_nets(10 if small else WIRED)
     yield digits()
     yield sunspots()
 
 
-def layered_nets() -> Iterator[Row]:
+def layered_nets(n_nets: int = LAYERED) -> Iterator[Row]:
     """Random layered nets: the δ_j, and the gradients."""
     deltas, gradients, n_deltas, n_gradients = [], [], 0, 0
-    for seed in range(LAYERED):
+    for seed in range(n_nets):
         problem = layers, _, x, _ = random_layers(np.random.default_rng(seed))
         no_nudge = [np.zeros((len(x), len(w))) for w, _ in layers]
         by_layer, by_net_input = grad(layered_error, argnums=(0, 1))(layers, no_nudge, *problem[1:])
@@ -63,7 +64,7 @@ def layered_nets() -> Iterator[Row]:
     yield _row(
         "δ_j = ∂E_t/∂in_j: at an output δ_k = (out_k − tar_k) f'(in_k), below it δ_j = f'(in_j) Σ_k w_kj δ_k",
         deltas,
-        f"{n_deltas:,} δ_j of {LAYERED} random nets of 1 to 6 layers",
+        f"{n_deltas:,} δ_j of {n_nets} random nets of 1 to 6 layers",
     )
     yield _row("∂E_t/∂w_ji = δ_j out_i, and for a bias δ_j", gradients, f"{n_gradients:,} gradients of the same nets")
 
@@ -89,10 +90,10 @@ def layered_error(layers: list[Layer], nudges: list[Array], names: list[str], x:
     return squared_error(out, target)
 
 
-def wired_nets() -> Row:
+def wired_nets(n_nets: int = WIRED) -> Row:
     """Nets without layers: each neuron fed by some of those before it, over weights of which many are shared."""
     differences, n_connections = [], 0
-    for seed in range(WIRED):
+    for seed in range(n_nets):
         rng = np.random.default_rng(seed)
         n, hidden, k = rng.integers(1, 5), rng.integers(1, 9), rng.integers(1, 4)
         n_all = n + hidden + k
@@ -114,7 +115,7 @@ def wired_nets() -> Row:
         "In any feed-forward topology δ_j sums over the successors of j, and a weight used in several "
         "places gets the sum over its uses",
         differences,
-        f"{WIRED} nets wired at random, {n_connections:,} connections that share weights",
+        f"{n_nets} nets wired at random, {n_connections:,} connections that share weights",
     )
 
 
