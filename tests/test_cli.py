@@ -18,6 +18,7 @@ import pytest
 
 import tinygrad_lecture as tl
 from tinygrad_lecture import cli
+from tinygrad_lecture.cli.lecture import _wrapped
 from tinygrad_lecture.engine.op import OPS
 from tinygrad_lecture.lecture import c01_delta_formulas, statement
 from tinygrad_lecture.lecture.statement import STATEMENTS, Row, run
@@ -39,7 +40,7 @@ def two_statements(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = {"first": [GOOD], "second": [BAD]}
     monkeypatch.setattr(statement, "STATEMENTS", {"C1": "first", "C2": "second"})
     monkeypatch.setattr(
-        statement, "import_module", lambda name, _: SimpleNamespace(measure=lambda: iter(rows[name[1:]]))
+        statement, "import_module", lambda name, _: SimpleNamespace(measure=lambda small: iter(rows[name[1:]]))
     )
 
 
@@ -125,7 +126,7 @@ def test_no_statement_at_all_is_refused() -> None:
 
 def test_formulas_are_not_broken_at_their_operators() -> None:
     cells = ["C1", "the net input is said to be in_j = Σ_i w_ji out_i − 1", "", "error ≤ 1e-14", "yes"]
-    lines = list(cli._wrapped(cells))
+    lines = list(_wrapped(cells))
     assert any("in_j = Σ_i" in line for line in lines)
     assert any("out_i − 1" in line for line in lines)
     assert any("≤ 1e-14" in line for line in lines)
@@ -135,7 +136,7 @@ def test_formulas_are_not_broken_at_their_operators() -> None:
 def test_each_row_is_printed_as_soon_as_it_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     arrived, seen = BytesIO(), []
 
-    def measure() -> Iterator[Row]:
+    def measure(small: bool = False) -> Iterator[Row]:
         yield GOOD
         seen.append(arrived.getvalue().decode())
         yield BAD
@@ -149,7 +150,7 @@ def test_each_row_is_printed_as_soon_as_it_is_measured(monkeypatch: pytest.Monke
 def test_ctrl_c_ends_with_130_and_without_a_traceback(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def measure() -> Iterator[Row]:
+    def measure(small: bool = False) -> Iterator[Row]:
         yield GOOD
         raise KeyboardInterrupt
 
