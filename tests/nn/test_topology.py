@@ -200,3 +200,9 @@ def test_what_does_not_fit_together_is_refused(make: Any, error: type[Exception]
 def test_an_unknown_cluster_is_a_key_error_that_names_those_there_are() -> None:
     with pytest.raises(KeyError, match="there is no cluster 'z'; there are x, h, y"):
         topology(Connector("x", "h"), Connector("h", "y"))["z"]
+
+
+def test_a_cycle_that_leaves_no_output_is_called_a_cycle() -> None:
+    clusters = [Cluster("a", 1), Cluster("b", 1), Cluster("c", 1)]
+    with pytest.raises(ValueError, match=r"cycle, (b → c → b|c → b → c): give one of them delay=1"):
+        Topology(tuple(clusters), (Connector("a", "b"), Connector("b", "c"), Connector("c", "b")))

@@ -126,15 +126,12 @@ class Topology:
         _set(self, "connectors", _named(self.connectors))
         _set(self, "shapes", _shapes(self.connectors, by_name))
         _set(self, "inputs", self._ends("inputs", {c.target for c in self.connectors}))
-        _set(
-            self,
-            "outputs",
-            self._ends("outputs", {c.source for c in self.connectors if not c.delay or c.source in self.inputs}),
-        )
         for c in self.connectors:
             if c.target in self.inputs:
                 raise ValueError(f"connector {c} leads to the input {c.target!r}; an input is what you give it")
         _set(self, "order", _order(by_name, self.connectors, {*self.inputs, *self.silent}))
+        sources = {c.source for c in self.connectors if not c.delay or c.source in self.inputs}
+        _set(self, "outputs", self._ends("outputs", sources))  # after the order: a cycle has no outputs either
         into: dict[str, list[Connector]] = {name: [] for name in by_name}
         for c in self.connectors:
             if not c.blocked:
