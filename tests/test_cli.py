@@ -203,3 +203,21 @@ def test_a_reader_that_goes_away_leaves_no_traceback() -> None:
     os.close(write)
     assert done.stderr == b""
     assert done.returncode == 128 + signal.SIGPIPE
+
+
+# the lecture as a command among others
+
+
+@pytest.mark.parametrize(
+    "arguments", [["lecture", "--json"], ["--json", "lecture"], ["--json", "--only", "C1,C2", "lecture"]]
+)
+@pytest.mark.usefixtures("two_statements")
+def test_the_lecture_is_a_command_too(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(arguments) == 1
+    assert [row["tag"] for row in json.loads(capsys.readouterr().out)] == ["C1", "C2"]
+
+
+@pytest.mark.usefixtures("two_statements")
+def test_the_command_chooses_statements(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["lecture", "--only", "C1"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("1 of 1 hold")

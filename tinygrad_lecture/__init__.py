@@ -40,10 +40,13 @@ _LATER = {
     "Adagrad": "learning.rules",
     "Adam": "learning.rules",
     "AdamW": "learning.rules",
+    "BestWeights": "learning.callbacks",
     "Cluster": "nn.topology",
     "Connector": "nn.topology",
+    "EarlyStopping": "learning.callbacks",
     "GradcheckError": "verify.gradcheck",
     "GradientDescent": "learning.rules",
+    "History": "learning.history",
     "MLP": "nn.mlp",
     "Metaparameters": "learning.metaparameters",
     "Momentum": "learning.rules",
@@ -60,6 +63,7 @@ _LATER = {
     "save": "nn.store",
     "trace": "show.trace",
     "train": "learning.train",
+    "train_with": "learning.experiment",
 }
 """Public names that are loaded on first use, and the module that holds each."""
 
@@ -68,10 +72,13 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "BestWeights",
     "Cluster",
     "Connector",
+    "EarlyStopping",
     "GradcheckError",
     "GradientDescent",
+    "History",
     "Metaparameters",
     "Momentum",
     "Nesterov",
@@ -108,6 +115,7 @@ __all__ = [
     "squared_error",
     "trace",
     "train",
+    "train_with",
     "value_and_grad",
     "vjp",
 ]

@@ -327,6 +327,23 @@ def test_ctrl_c_leaves_weights_and_state_from_the_same_update(times: int) -> Non
         assert signal.getsignal(signal.SIGINT) is _nothing
 
 
+def test_not_even_a_second_ctrl_c_comes_while_weights_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = MLP([2, 3, 1])
+    training = Training(net, (X, TARGET), rule=Watched(1e-4), loss="squared_error", batch_size=1, rng=0)
+    write, written = net.assign, []
+
+    def pressed(w: Any) -> None:
+        written.append(1)
+        write(w)
+        for _ in range(2 * (len(written) == 20)):
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(net, "assign", pressed)
+    assert training.run(100, (), False, None, False).interrupted
+    assert len(written) == training.update == training.state["n"] == 20
+    assert net.w.tobytes() == training.state["w"].tobytes()
+
+
 def _nothing(number: int, frame: Any) -> None:
     pass
 

@@ -164,6 +164,7 @@ class Comparison:
             axes.fill_between(epochs, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
             lowest = min(lowest, float(np.min(low)))
         axes.set(xlabel="epoch", ylabel=f"{self.measure} E", yscale="log" if 0 < lowest < np.inf else "linear")
+        axes.xaxis.get_major_locator().set_params(integer=True)
         legend(axes)
         if path is not None:
             fig.savefig(path)

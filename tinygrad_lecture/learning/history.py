@@ -83,6 +83,7 @@ class History:
             axes.plot(*zip(*held_out, strict=True), label="validation", linestyle="--")
         lowest = min([*self.error, *(v for _, v in held_out)], default=0.0)
         axes.set(xlabel="epoch", ylabel="error E", yscale="log" if lowest > 0 else "linear")
+        axes.xaxis.get_major_locator().set_params(integer=True)
         legend(axes)
         if path is not None:
             fig.savefig(path)

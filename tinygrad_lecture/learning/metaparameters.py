@@ -141,7 +141,8 @@ class Metaparameters(Checked):
         """The net of this topology, with its first weights.
 
         n_inputs, n_outputs: neurons of in and out; rng: for the weights, by default from the seed.
-        Weights of skips are drawn last: nets with and without them begin with the same others.
+        Weights of skips are drawn last: nets with and without them begin with the same draws for all others, scaled to
+        how many sources a neuron has where the rule goes by that.
         """
         rng = self.generators()[0] if rng is None else rng
         sizes = [n_inputs, *self.hidden, n_outputs]
