@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib import import_module
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
@@ -42,6 +43,28 @@ def two_statements(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         statement, "import_module", lambda name, _: SimpleNamespace(measure=lambda small: iter(rows[name[1:]]))
     )
+
+
+def test_a_contradicted_claim_is_no_failure_and_no_success(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [
+        GOOD,
+        replace(GOOD, holds=None, contradicted=True),
+        replace(GOOD, holds=None),
+        replace(GOOD, holds=None),
+    ]
+    monkeypatch.setattr(statement, "STATEMENTS", {"C1": "first"})
+    monkeypatch.setattr(statement, "import_module", lambda *_: SimpleNamespace(measure=lambda small: iter(rows)))
+    assert cli.main([]) == 0
+    printed = capsys.readouterr().out
+    assert "1 of 1 hold, 1 contradicted, 2 told without a bar (" in printed
+    assert printed.count("  contradicted\n") == 1
+    assert cli.main(["--json"]) == 0
+    assert [row["holds"] for row in json.loads(capsys.readouterr().out)] == [True, None, None, None]
+    rows.append(BAD)
+    assert cli.main(["--json"]) == 1
+    assert "1 of 2 hold" in (cli.main([]), capsys.readouterr().out)[1]
 
 
 def test_the_lecture_holds_and_is_printed_as_a_table_of_100_columns() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import tinygrad_lecture as tl
-from tinygrad_lecture.engine.op import name_of
+from tinygrad_lecture.verify import examples
 
 Arrays = list[np.ndarray]
 Draw = Callable[[Any], Any]
@@ -61,12 +60,8 @@ KINKS: list[Kink] = []
 
 def title(fn: Any) -> str:
     """The name under which a user knows an operation: np.tanh, np.linalg.solve, tl.linear, `**`."""
-    if fn is operator.pow:
-        return "**"
-    own = getattr(fn, "op", None)
-    if own is not None:
-        return f"tl.{own.name}" if own.name in tl.__all__ else str(own.name)
-    return name_of(fn)
+    name = examples.title(fn)
+    return f"tl.{name}" if hasattr(fn, "op") and name in tl.__all__ else name
 
 
 def case(fn: Any, complex: bool = True) -> Callable[[Any], Any]:

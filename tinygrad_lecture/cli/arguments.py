@@ -21,8 +21,8 @@ def parser() -> argparse.ArgumentParser:
         prog="tinygrad-lecture",
         description="Run the lecture: measure its statements, and print for each what it says, what was measured, "
         "the bar that was set, and whether it holds. Or one of the commands below; each explains itself with --help.",
-        epilog="The exit code is 0 where every statement holds, 1 where one does not, 2 for arguments that cannot be "
-        "followed, 130 when interrupted.",
+        epilog="The exit code is 1 where a bar is not met, else 0, also beside claims that are contradicted; 2 for "
+        "arguments that cannot be followed, 130 when interrupted.",
     )
     top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     top.set_defaults(run=run_lecture, json=False, only=None)

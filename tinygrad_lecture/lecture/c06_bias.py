@@ -177,7 +177,7 @@ def on_real_data(seeds: int, epochs: int) -> Row:
         "C6",
         "… and on real data?",
         f"E of sunspots ÷ that of the mean, {epochs} epochs: {'; '.join(texts)}; {seeds} nets each",
-        "none: told beside",
-        True,
+        "none",
+        None,
         ratio,
     )

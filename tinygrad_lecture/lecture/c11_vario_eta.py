@@ -114,8 +114,8 @@ def sooner(seeds: int, ladder: tuple[float, ...]) -> Row:
         "Beside the lecture: does it also arrive sooner?",
         f"{gain:.2f} of the updates until E's excess stays below 1 %, all patterns at once, each with its best η: "
         f"{', '.join(texts)}; {seeds} seeds",
-        "none: no claim of the lecture",
-        True,
+        "none",
+        None,
         gain,
     )
 

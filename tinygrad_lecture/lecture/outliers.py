@@ -2,10 +2,12 @@
 
 - **A wrong target**: nets that have learnt get one pattern whose target is off by 5 standard deviations, alone or as
   one of a batch of 32. Each way has an η that is good for it on good data, as a user has who does not know.
-- **Many outliers**: 5 % of the targets replaced by ±5 σ, E measured on the right targets. Two readings, both told.
-  When nothing but the batch size differs, the η of pattern-by-pattern learning (0.01 to 0.1 are good for it on good
-  data) and 40 epochs let both arrive; with fewer epochs or a smaller η batches of 32 have not learnt yet. When each
-  has an η of its own, batches afford a larger one, which gives back what they gain.
+- **Many outliers**: 5 % of the targets replaced by ±5 σ, E measured on the right targets after 20 epochs, each way
+  with the η that is best for it on good data, as a user has who does not know. This was planned first, and is the
+  verdict. It contradicts the lecture: batches afford a larger η, which gives back what they gain.
+- **The same with one η for both**, 40 epochs, was tried after that, at 20, 40 and 80 epochs and η from 0.01 to 0.1: at
+  40 and 80 pattern by pattern was worse with each η, at 20 with the small ones batches were. Chosen when the results
+  were known, it is told without a bar.
 """
 
 from __future__ import annotations
@@ -85,17 +87,17 @@ def outliers(seeds: int, epochs: int, etas: Sequence[float] = (0.02, 0.05, 0.1))
     worse = np.mean(alone > among, axis=1)
     return Row(
         "C7",
-        "With outliers it does worse than batches",
-        f"5 % wrong targets, {epochs} epochs, E alone → in 32s: {'; '.join(texts)}; worse in "
+        "… and with one η for both, 40 epochs?",
+        f"an experiment chosen after the one above: E alone → in 32s: {'; '.join(texts)}; worse in "
         f"{np.mean(worse):.0%} of pairs",
-        "a larger median with each η",
-        bool(np.all(np.median(alone, axis=1) > np.median(among, axis=1))),
+        "none",
+        None,
         float(np.mean(worse)),
     )
 
 
 def outliers_with_own_eta(seeds: int, epochs: int) -> Row:
-    """The same where each way has an η of its own: the best on good data, and the best on data with outliers."""
+    """Each way with an η of its own: the best on good data; beside it the best on data with outliers."""
     others, order = range(100, 105), range(seeds)
     found, tuned = {}, {}
     for batch_size, ladder in ((1, LADDER[:4]), (32, tuple(5 * eta for eta in LADDER))):
@@ -107,11 +109,12 @@ def outliers_with_own_eta(seeds: int, epochs: int) -> Row:
     ratio = float(np.median(found[1]) / np.median(found[32]))
     return Row(
         "C7",
-        "… also when each has its own best η?",
-        f"{'so it is' if ratio > 1 else 'contradicted'}: after {epochs} epochs E {spread(found[1], 3)} against "
+        "With outliers it does worse than batches",
+        f"5 % wrong targets, {epochs} epochs: E {spread(found[1], 3)} against "
         f"{spread(found[32], 3)} with the η of good data, worse in {np.sum(found[1] > found[32])} of {seeds}; with "
         f"the η of these data {np.median(tuned[1]):.3f} against {np.median(tuned[32]):.3f}",
-        "none: told beside",
-        True,
+        "a larger median",
+        True if ratio > 1 else None,
         ratio,
+        contradicted=not ratio > 1,
     )

@@ -1,4 +1,4 @@
-"""What a statement of the lecture is here: rows that were measured, each against a bar set beforehand."""
+"""What a statement of the lecture is here: rows that were measured, and what became of the bar of each."""
 
 from __future__ import annotations
 
@@ -12,15 +12,26 @@ class Row:
     """One statement, measured.
 
     tag: C1 … C16; statement: what the lecture says; measured: what was found, and on what; bar: what had
-    to be met; holds: whether it was. value: the number that met the bar or did not, None where there is no one number.
+    to be met; holds: whether it was, None where the row gives no such verdict: it is told without a bar, or
+    it is `contradicted`, a claim of the lecture that a right measurement does not confirm. A bar that the software
+    should meet and does not is never one of these. value: the number that met the bar or did not, None where there is
+    no one number.
     """
 
     tag: str
     statement: str
     measured: str
     bar: str
-    holds: bool
+    holds: bool | None
     value: float | None = None
+    contradicted: bool = False
+
+    @property
+    def verdict(self) -> str:
+        """The row's verdict in a word."""
+        if self.contradicted:
+            return "contradicted"
+        return "told" if self.holds is None else "yes" if self.holds else "NO"
 
 
 STATEMENTS: dict[str, str] = {
