@@ -255,10 +255,58 @@ def test_numbers_too_large_for_the_dtype_of_the_net_are_refused() -> None:
         train(MLP([2, 3, 1], dtype=np.float32, init="standard"), (X * 1e300, TARGET))
 
 
-def test_a_net_with_several_outputs_is_refused() -> None:
-    net = Network([Cluster("x", 2), Cluster("a", 1), Cluster("b", 1)], [Connector("x", "a"), Connector("x", "b")])
-    with pytest.raises(ValueError, match=r"train needs a net with one output, not a, b"):
-        train(net, (X, TARGET))
+def heads() -> Network:
+    """Two linear outputs, each with a connector of its own from one input."""
+    return Network([Cluster("x", 2), Cluster("a", 1), Cluster("b", 2)], [Connector("x", "a"), Connector("x", "b")])
+
+
+@pytest.mark.parametrize("rule", ["momentum", "vario_eta"])
+def test_several_outputs_are_learnt_as_one_output_of_all_their_neurons(rule: str) -> None:
+    several, one = heads(), MLP([2, 3], bias=False)
+    one.assign({"W1": np.concatenate([several.parameters["W1"], several.parameters["W2"]])})
+    target = np.concatenate([TARGET, -TARGET, TARGET**2], axis=1)
+    options = {"rule": rule, "batch_size": 5, "epochs": 3, "rng": 1}
+    parts = {"b": target[:, 1:], "a": target[:, :1]}  # in whatever order
+    first = train(several, (X, parts), validation=(X[:3], {name: part[:3] for name, part in parts.items()}), **options)
+    second = train(one, (X, target), validation=(X[:3], target[:3]), **options)
+    # the same sums in another order: a few roundings
+    np.testing.assert_allclose(several.w, one.w.ravel(), rtol=1e-12)
+    np.testing.assert_allclose(first.error, second.error, rtol=1e-12)
+    np.testing.assert_allclose(first.validation, second.validation, rtol=1e-12)
+
+
+def test_several_outputs_may_each_have_class_numbers() -> None:
+    net = Network([Cluster("x", 2), Cluster("a", 2), Cluster("b", 3)], [Connector("x", "a"), Connector("x", "b")])
+    classes = {"a": np.arange(13) % 2, "b": np.arange(13) % 3}
+    history = train(net, (X, classes), loss="cross_entropy", epochs=2)
+    alone = [cross_entropy_by_hand(net(X)[name], classes[name]) for name in classes]
+    assert history.error[-1] < history.error[0]
+    # E after an epoch is that of the weights before each of its batches; one batch holds all 13
+    following = train(net, (X, classes), loss="cross_entropy", epochs=1)
+    assert following.error[0] == pytest.approx(sum(alone), rel=1e-12)
+
+
+def cross_entropy_by_hand(logits: np.ndarray, classes: np.ndarray) -> float:
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    return float(-np.log(shares[np.arange(len(classes)), classes]).mean())
+
+
+@pytest.mark.parametrize(
+    ("targets", "text"),
+    [
+        (TARGET, r"the outputs are a, b: give a dict of their targets, not one array"),
+        ({"a": TARGET}, r"the outputs are a, b: give a dict of their targets, not a"),
+        ({"a": TARGET, "b": TARGET}, r"output b: squared_error: outputs have shape \(13, 2\), targets \(13, 1\)"),
+    ],
+)
+def test_targets_of_several_outputs_must_be_theirs(targets: Any, text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        train(heads(), (X, targets))
+
+
+def test_the_targets_of_one_output_are_no_dict() -> None:
+    with pytest.raises(ValueError, match=r"the net has one output: give its targets as one array"):
+        train(MLP([2, 3, 1]), (X, {"out": TARGET}))
 
 
 def test_a_gradient_that_is_not_finite_stops_before_writing_and_names_the_connector() -> None:

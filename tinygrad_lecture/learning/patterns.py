@@ -61,8 +61,11 @@ def some(side: Any, which: Any) -> Any:
     return {name: part[which] for name, part in side.items()} if isinstance(side, dict) else side[which]
 
 
-def cast(side: Any, dtype: np.dtype[Any]) -> Any:
-    """The same numbers in the dtype of the weights: a float64 input would make all of a float32 net float64."""
+def cast(side: Any, dtype: np.dtype[Any], classes: bool = False) -> Any:
+    """The same numbers in the dtype of the weights: a float64 input would make all of a float32 net float64.
+
+    classes: whether a part without a second axis holds class numbers, which stay what they are.
+    """
     if isinstance(side, dict):
-        return {name: part.astype(dtype, copy=False) for name, part in side.items()}
-    return side.astype(dtype, copy=False)
+        return {name: cast(part, dtype, classes) for name, part in side.items()}
+    return side if classes and side.ndim == 1 else side.astype(dtype, copy=False)

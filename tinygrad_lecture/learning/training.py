@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.tree import tree_map
 from ..nn.init import warn_of_spread
 from ..nn.losses import Loss
 from ..nn.losses import loss as loss_of
@@ -194,21 +195,19 @@ class Training:
     def _fitting(self, given: Any, what: str) -> tuple[Any, Any]:
         """Patterns in the dtype of the weights, whose shapes fit the net and the loss."""
         x, target = checked(given, what)
-        labels = self.loss.classes and not isinstance(target, dict) and target.ndim == 1
         dtype = self.net.w.dtype
         with np.errstate(over="ignore"):  # looked for below
-            x, target = cast(x, dtype), target if labels else cast(target, dtype)
+            x, target = cast(x, dtype), cast(target, dtype, classes=self.loss.classes)
         for name, side in (("inputs", x), ("targets", target)):
             if not all(np.all(np.isfinite(part)) for part in parts(side)):
                 raise ValueError(f"{what}: {name} are too large for the {dtype} weights of this net; standardise them")
-        out = self.net(some(x, slice(0, 1)))
-        if isinstance(out, dict):
-            raise ValueError(f"train needs a net with one output, not {', '.join(out)}: name one, outputs=(…,)")
+        T = how_many(x)
+        out = tree_map(lambda o: np.broadcast_to(o, (T, *o.shape[1:])), self.net(some(x, slice(0, 1))))
         try:
-            self.loss.must_fit(np.broadcast_to(out, (how_many(x), *out.shape[1:])), target)
+            self.loss.must_fit(out, target)
         except ValueError as error:
-            way_out = "; write target[:, None]" if np.shape(target) == (how_many(x),) and out.shape[1:] == (1,) else ""
-            raise ValueError(f"{what}: {error}{way_out}") from error
+            fits = not isinstance(out, dict) and out.shape[1:] == (1,) and np.shape(target) == (T,)
+            raise ValueError(f"{what}: {error}{'; write target[:, None]' if fits else ''}") from error
         return x, target
 
     def _must_be_finite(self, error: float, **vectors: np.ndarray) -> None:

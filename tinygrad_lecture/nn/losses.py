@@ -5,9 +5,10 @@ Each is plain NumPy code, e(out, target) → (T,), for arrays and Tensors alike;
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import log
+from typing import Any
 
 import numpy as np
 
@@ -74,6 +75,7 @@ class Loss:
 
     per_pattern: e(out, target) → (T,). mean: another form of the mean, with a rule of its own, where there is one.
     classes: whether targets may be class numbers (T,) for outputs (T, K).
+    Of a net with several outputs, out and target are dicts by the names of its clusters; their errors are added.
     Raises ValueError for shapes that do not fit: (T,) against (T, 1) is refused, never broadcast.
     """
 
@@ -82,20 +84,27 @@ class Loss:
     mean: Callable[[Array, Array], Array] | None = None
     classes: bool = False
 
-    def __call__(self, out: Array, target: Array) -> Array:
+    def __call__(self, out: Any, target: Any) -> Any:
         """E = 1/T Σ_t E_t for outputs and targets of the same shape (T, …)."""
         self.must_fit(out, target)
+        if isinstance(out, Mapping):
+            return sum(self(out[name], target[name]) for name in out)
         if self.mean is not None:
             return self.mean(out, target)
         return np.sum(self.per_pattern(out, target)) / np.shape(out)[0]
 
-    def errors(self, out: Array, target: Array) -> Array:
+    def errors(self, out: Any, target: Any) -> Any:
         """E_t for every pattern: (T,)."""
         self.must_fit(out, target)
+        if isinstance(out, Mapping):
+            return sum(self.errors(out[name], target[name]) for name in out)
         return self.per_pattern(out, target)
 
-    def must_fit(self, out: Array, target: Array) -> None:
+    def must_fit(self, out: Any, target: Any) -> None:
         """Refuse shapes that would broadcast, class numbers that are none, and no patterns at all."""
+        if isinstance(out, Mapping) or isinstance(target, Mapping):
+            self._each_must_fit(out, target)
+            return
         shape, wanted = np.shape(out), np.shape(target)
         if not shape or shape[0] == 0:
             raise ValueError(f"{self.name}: there are no patterns; outputs have shape {shape}")
@@ -106,6 +115,23 @@ class Loss:
         elif shape != wanted:
             also = f", or class numbers {shape[:1]}" if self.classes else ""
             raise ValueError(f"{self.name}: outputs have shape {shape}, targets {wanted}; they must be {shape}{also}")
+
+    def _each_must_fit(self, out: Any, target: Any) -> None:
+        """Refuse outputs of several clusters that have no targets of their own, or the wrong ones."""
+        outs = tuple(out) if isinstance(out, Mapping) else None
+        targets = tuple(target) if isinstance(target, Mapping) else None
+        if outs is None:
+            raise ValueError(f"{self.name}: the net has one output: give its targets as one array, not as a dict")
+        if targets is None or set(outs) != set(targets):
+            given = "one array" if targets is None else ", ".join(map(str, targets)) or "none"
+            raise ValueError(
+                f"{self.name}: the outputs are {', '.join(outs)}: give a dict of their targets, not {given}"
+            )
+        for name in outs:
+            try:
+                self.must_fit(out[name], target[name])
+            except ValueError as error:
+                raise ValueError(f"output {name}: {error}") from error
 
 
 def _must_be_classes(target: Array, n: int, name: str) -> None:
