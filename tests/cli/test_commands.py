@@ -238,8 +238,8 @@ def test_train_learns_labels_with_cross_entropy_by_itself(
     data, out = without(table, "y"), tmp_path / "net.npz"
     assert cli.main(["train", "--data", str(data), "--target", "kind", "--epochs", "100", "--out", str(out)]) == 0
     assert float(re.findall(r"held out: 12 patterns, (.*)% right", capsys.readouterr().out)[0]) > 80
-    _, extras = load_with_extras(out)
-    assert Metaparameters.from_dict(extras["metaparameters"]).loss == "cross_entropy"
+    net, extras = load_with_extras(out)
+    assert Metaparameters.from_dict(net.metaparameters).loss == "cross_entropy"
     assert extras["preparation"]["classes"] == ["high", "low"]
     assert cli.main(["predict", str(out), "--data", str(data), "--out", str(tmp_path / "p.csv")]) == 0
     assert set((tmp_path / "p.csv").read_text().split()) == {"predicted", "kind", "high", "low"}

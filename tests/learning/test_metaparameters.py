@@ -21,7 +21,7 @@ from tinygrad_lecture.nn.activations import ACTIVATIONS
 from tinygrad_lecture.nn.init import INITS
 from tinygrad_lecture.nn.losses import LOSSES
 from tinygrad_lecture.nn.mlp import MLP
-from tinygrad_lecture.nn.store import load_with_extras, save
+from tinygrad_lecture.nn.store import load, save
 
 X = np.random.default_rng(0).normal(size=(20, 3))
 TARGET = np.sin(X[:, :1])
@@ -272,10 +272,11 @@ def test_net_and_history_keep_them_and_files_too(tmp_path: Path) -> None:
     m = Metaparameters(hidden=(3,), epochs=2, rule=Momentum(beta=0.5))
     net, history = train_with(m, (X, TARGET))
     assert Metaparameters.from_dict(history.metaparameters) == m
-    save(tmp_path / "net.npz", net, metaparameters=m.to_dict())
-    again, extras = load_with_extras(tmp_path / "net.npz")
-    assert again.w.tobytes() == net.w.tobytes()
-    assert Metaparameters.from_dict(extras["metaparameters"]) == m
+    for ending in (".npz", ".safetensors"):
+        save(tmp_path / f"net{ending}", net)
+        again = load(tmp_path / f"net{ending}")
+        assert again.w.tobytes() == net.w.tobytes()
+        assert Metaparameters.from_dict(again.metaparameters) == m
 
 
 def test_class_numbers_say_how_many_outputs_there_are_also_those_held_out() -> None:

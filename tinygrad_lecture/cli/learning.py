@@ -39,7 +39,7 @@ def run_train(options: argparse.Namespace) -> int:
         if part is not None:
             print(f"{what}: {len(part.inputs)} patterns, {_quality(net, part, preparation)}")
     if options.out:
-        save(options.out, net, metaparameters=m.to_dict(), preparation=preparation, history=history.to_dict())
+        save(options.out, net, preparation=preparation, history=history.to_dict())
         print(f"saved: {options.out}")
     return INTERRUPTED if history.interrupted else 0
 

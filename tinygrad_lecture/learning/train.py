@@ -37,8 +37,9 @@ def train(
 ) -> History:
     """Train a network: after each batch of patterns w ← w + Δw, as the learning rule says.
 
-    net: is changed, and holds the weights it has learnt. patterns: (inputs, targets), or what has .inputs and .targets;
-    of a net with several inputs or outputs, dicts of arrays by the names of these clusters, whose errors are added.
+    net: is changed: it holds the weights it has learnt, and in net.metaparameters what with.
+    patterns: (inputs, targets), or what has .inputs and .targets; for several input or output clusters dicts of
+    arrays by their names; the errors of several outputs are added.
     rule: one of the learning rules, or its name; loss: by name. batch_size: 1 is learning pattern by pattern (C7), a
     number between a batch (C9), None all patterns at once, steepest descent (C8); the order of the patterns is
     drawn anew for each epoch from rng, a Generator or a seed. schedule: η by the number of the update, in

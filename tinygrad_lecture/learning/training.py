@@ -98,6 +98,7 @@ class Training:
     ) -> History:
         """Go on until there are so many epochs, or something stops it; checkpoint: a file, and how often."""
         tell(callbacks, "at_start", self)
+        self.net.metaparameters = dict(self.history.metaparameters)
         if checkpoint:
             from . import checkpoint as file
         if checkpoint and resume and checkpoint[0].exists():

@@ -5,7 +5,8 @@ A table says for each choice of the lecture which field holds it; what is claime
 - **Refused**: each wrong value raises ValueError or TypeError whose text names the field and shows the value, before
   anything is trained. A field for which there is no wrong value in the table below fails.
 - **Saved**: a net is trained with another than the default value; the history, turned to JSON text and read back,
-  must give the same metaparameters, and with them a training that repeats to the last bit.
+  and the net, saved and loaded, must give the same metaparameters, and with them a training that repeats to the last
+  bit.
 - **Varied**: one comparison with a variant for each field, beside the default, on irises. A field which changes
   nothing that was learnt is a field in name alone: the errors must differ from those of the default. The seed is what
   a comparison varies by itself, for all variants.
@@ -16,6 +17,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -26,6 +29,8 @@ from ..learning.compare import compare
 from ..learning.experiment import train_with
 from ..learning.history import History
 from ..learning.metaparameters import Metaparameters
+from ..nn.network import Network
+from ..nn.store import load, save
 from .statement import Row
 
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -147,24 +152,31 @@ def irises() -> tuple[Array, Array]:
 
 
 def saved() -> Row:
-    """Each field, at another value, through a training, JSON text, and back."""
+    """Each field, at another value, through a training and its history as JSON text, or the saved net, and back."""
     kept = repeated = 0
     for name, value in OTHER.items():
         m = BASE.changed({name: value})
         net, history = train_with(m, irises())
         read = History.from_dict(json.loads(json.dumps(history.to_dict())))
         again = Metaparameters.from_dict(read.metaparameters)
-        kept += again == m and Metaparameters.from_json(m.to_json()) == m
+        kept += again == m == Metaparameters.from_json(m.to_json()) == Metaparameters.from_dict(through_a_file(net))
         repeated += np.array_equal(train_with(again, irises())[0].w, net.w)
     return Row(
         "C16",
         "… saved with the result",
-        f"a training for each of {len(OTHER)} fields at another value: read back from its history as JSON, {kept} are "
-        f"the same, and {repeated} train to the same bits",
+        f"a training for each of {len(OTHER)} fields at another value: read back from its history as JSON and from the "
+        f"saved net, {kept} are the same, and {repeated} train to the same bits",
         "all",
         kept == repeated == len(OTHER) == len(fields(Metaparameters)),
         float(kept),
     )
+
+
+def through_a_file(net: Network) -> dict[str, Any]:
+    """The metaparameters of a net that was saved and loaded."""
+    with TemporaryDirectory() as folder:
+        save(Path(folder) / "net.npz", net)
+        return load(Path(folder) / "net.npz").metaparameters
 
 
 def varied(names: tuple[str, ...], seeds: int) -> Row:

@@ -99,6 +99,7 @@ class Network:
         self.steps: int | None = None
         self.stacks = False  # whether outputs are stacked along the time steps
         self.init = init
+        self.metaparameters: dict[str, Any] = {}  # what it was trained with last, as plain data; saved with it
         self._plan = [_Step.of(self.topology, name) for name in self.topology.order if name not in self.topology.inputs]
         if weights is None:
             self.weights = Weights(self.topology.shapes, dtype)
@@ -255,7 +256,7 @@ class Network:
 
     def _with(self, topology: Topology, steps: int | None, stacks: bool) -> Network:
         net = Network(topology, weights=self.weights, init=self.init)
-        net.steps, net.stacks = steps, stacks
+        net.steps, net.stacks, net.metaparameters = steps, stacks, self.metaparameters
         return net
 
     def __repr__(self) -> str:

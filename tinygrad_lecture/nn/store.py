@@ -22,16 +22,17 @@ ARRAY = "array in this file"
 
 
 def save(path: str | Path, net: Network, **extras: Any) -> None:
-    """Write a net into a file: topology, weights, initialisation and dtype, and whatever else shall travel along.
+    """Write a net into a file: topology, weights, initialisation, dtype and what it was trained with.
 
-    path: ends in .npz (NumPy alone) or .safetensors (the extra `io`); net: an MLP or a Network; extras: by name, any
-    nesting of dicts, lists and dataclasses of arrays and plain data (metaparameters, the state of a rule).
+    path: ends in .npz (NumPy alone) or .safetensors (the extra `io`); net: an MLP or a Network, whose metaparameters
+    travel along; extras: whatever else shall, by name, any nesting of dicts, lists and dataclasses of arrays and plain
+    data (how inputs were scaled, the state of a rule).
     The file is written whole or not at all: a crash leaves the old one or the new one (see `nn.files.write`).
     Raises TypeError for a class of net that `load` could not make again, or for extras that are no plain data,
     ValueError for another ending or arrays that are no numbers, ImportError where safetensors is not installed.
     Source: C16.
 
-    >>> save("net.npz", MLP([2, 3, 1]), metaparameters={"eta": 0.1})  # doctest: +SKIP
+    >>> save("net.npz", MLP([2, 3, 1]), mean=np.zeros(2))  # doctest: +SKIP
     >>> load("net.npz")  # doctest: +SKIP
     MLP(2-3-1, tanh, identity, bias=True)
     """
@@ -41,7 +42,7 @@ def save(path: str | Path, net: Network, **extras: Any) -> None:
 
 
 def load(path: str | Path) -> Network:
-    """The net that `save` wrote: of the same class, with the same weights to the last bit.
+    """The net that `save` wrote: of the same class, with the same weights to the last bit, and its metaparameters.
 
     path: ends in .npz or .safetensors. Nothing is unpickled, and no more is allocated than the file is long.
     Raises DamagedFile, saying what is wrong, for whatever is not as it was written, FileNotFoundError where there is
@@ -67,7 +68,7 @@ def _described(net: Network) -> dict[str, Any]:
         raise TypeError(
             f"save knows MLP and Network, not {type(net).__name__}: save Network(net.topology, weights=net.weights)"
         )
-    plain: dict[str, Any] = {"init": net.init, "dtype": net.weights.dtype.name}
+    plain = {"init": net.init, "dtype": net.weights.dtype.name, "metaparameters": net.metaparameters}
     if isinstance(net, MLP):
         hidden = net.activations[0] if len(net.sizes) > 2 else "tanh"
         return {
@@ -112,7 +113,7 @@ def _made_again(plain: dict[str, Any], w: np.ndarray) -> Network:
         net.steps, net.stacks = plain["steps"], plain["stacks"]
     else:
         raise ValueError(f"its class is {plain['class']!r}")
-    net.init = plain["init"]
+    net.init, net.metaparameters = plain["init"], dict(plain["metaparameters"])
     net.weights.fill(w)
     return net
 
