@@ -144,6 +144,63 @@ def test_trace_prints_the_flow_of_the_error(model: Path, capsys: pytest.CaptureF
     assert re.search(r"^x +leaf", out, flags=re.MULTILINE)
 
 
+@pytest.fixture
+def iris(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    """A net of 4-2-3 that was trained on the irises."""
+    path = str(tmp_path / "iris.npz")
+    assert cli.main(["train", "--data", "iris", "--hidden", "2", *QUICK, "--out", path]) == 0
+    capsys.readouterr()
+    return path
+
+
+def test_trace_of_a_saved_net_shows_a_pattern_by_neuron_with_the_loss_it_learnt_with(
+    iris: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["trace", iris, "--data", "iris", "--pattern", "3", "--eta", "0.5"]) == 0
+    head, titles, *_ = lines = capsys.readouterr().out.splitlines()
+    assert re.search(r"\(cross_entropy\).*, η = 0.5$", head)
+    assert titles.split()[0] == "neuron"
+    assert [line.split()[0] for line in lines[3:] if line[0] != " "][:4] == ["out[0]", "out[1]", "out[2]", "hid1[0]"]
+    x = tl.data.load_iris().inputs
+    (of_input,) = re.findall(r"^in\[2\] +(\S+)", "\n".join(lines), flags=re.MULTILINE)
+    # learnt are 120 of the 150, so their mean is near that of all
+    assert float(of_input) == pytest.approx((x[3, 2] - x[:, 2].mean()) / x[:, 2].std(), abs=0.2)
+
+
+def test_trace_of_a_saved_net_shows_all_patterns_by_cluster(iris: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["trace", iris, "--data", "iris"]) == 0
+    out = capsys.readouterr().out
+    assert "of 150 patterns" in out
+    assert re.search(r"^hid1 2 ", out, flags=re.MULTILINE)
+
+
+def test_trace_of_a_saved_net_refuses_what_is_not_there(iris: str, capsys: pytest.CaptureFixture[str]) -> None:
+    said = refused(["trace", iris, "--data", "iris", "--pattern", "150"], capsys)
+    assert "there is no pattern 150; there are 0 … 149" in said
+    assert "is a saved net: trace it with --data, it has no gradient to check" in refused(["trace", iris], capsys)
+    assert "is a saved net: trace it with --data" in refused(["check", iris], capsys)
+
+
+def test_trace_of_a_saved_net_needs_targets(table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    net = str(tmp_path / "net.npz")
+    columns = str(without(table, "kind", "numbers.csv"))
+    assert cli.main(["train", "--data", columns, "--target", "y", "--hidden", "2", *QUICK, "--out", net]) == 0
+    capsys.readouterr()
+    blind = str(without(Path(columns), "y"))
+    assert "has no column 'y': no error without targets" in refused(["trace", net, "--data", blind], capsys)
+
+
+def test_a_pattern_is_of_data(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = refused(["trace", f"{model}:error", "--pattern", "1"], capsys)
+    assert "--pattern is of the data that a saved net is traced with: give --data too" in said
+
+
+def test_a_saved_net_is_drawn_with_the_loss_it_learnt_with(iris: str, capsys: pytest.CaptureFixture[str]) -> None:
+    out = Path(iris).with_suffix(".svg")
+    assert cli.main(["draw", iris, "--out", str(out)]) == 0
+    assert "softmax" in out.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("what", "message"),
     [

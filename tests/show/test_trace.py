@@ -347,7 +347,8 @@ def test_a_name_through_which_no_error_flows_is_told_which_there_are() -> None:
 
 def test_what_is_no_tensor_is_refused_with_what_to_write() -> None:
     with pytest.raises(
-        TypeError, match=re.escape("trace needs a Tensor, not a float: make one with tl.Tensor(values, req")
+        TypeError,
+        match=re.escape("trace needs a Tensor or a network, not a float: make one with tl.Tensor(values, req"),
     ):
         trace(3.0)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="x= names a Tensor of the graph, and this is a ndarray"):

@@ -65,14 +65,22 @@ def _functions(command: Any) -> None:
 
     check = command("check", "gradient-check a function of yours", "check model.py:error", run_check)
     trace = command(
-        "trace", "show how the error flows back through a function of yours", "trace model.py:error", run_trace
+        "trace",
+        "show how the error flows back through a function of yours, or through a saved net",
+        "trace iris.npz --data iris --pattern 3",
+        run_trace,
     )
     check.add_argument("--order", type=whole_from(1), default=1, help="up to which order of derivatives (default 1)")
+    check.add_argument(
+        "--rungs",
+        metavar="RUNG,…",
+        help="which to climb: central, richardson, complex, forward, mpmath (default: all but mpmath)",
+    )
     for each in (check, trace):
         each.add_argument(
-            "function",
-            metavar="FILE.py:FUNCTION",
-            help="called with what example_args() of that file returns, a tuple, or with random numbers",
+            "what",
+            metavar="FILE.py:FUNCTION" if each is check else "FILE.py:FUNCTION|MODEL",
+            help="a function, called with what example_args() of that file returns, a tuple, or with random numbers",
         )
         each.add_argument("--seed", type=whole_from(0), default=0, help="of the random numbers (default 0)")
         each.add_argument(
@@ -81,6 +89,11 @@ def _functions(command: Any) -> None:
             metavar="2x3",
             help="of a random argument, repeated for each; 1 for a vector of one, - for a number",
         )
+    trace.add_argument("--data", metavar="DATA", help=f"for a net that train saved: {DATA}")
+    trace.add_argument(
+        "--pattern", type=whole_from(0), metavar="N", help="of the data, from 0 (default: all, by cluster)"
+    )
+    trace.add_argument("--eta", type=float, default=1.0, help="of a saved net: the learning rate in Δw (default 1)")
 
 
 def _learning(command: Any) -> None:

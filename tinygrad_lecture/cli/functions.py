@@ -1,4 +1,4 @@
-"""Commands on a function of the user's: check its gradient, trace its error flow."""
+"""Commands on a function of the user's: check its gradient, trace its error flow, or that of a saved net."""
 
 from __future__ import annotations
 
@@ -20,15 +20,26 @@ Function = Callable[..., Any]
 def run_check(options: argparse.Namespace) -> int:
     """Print the table of the gradient check; 1 where a derivative does not hold."""
     from ..verify.gradcheck import gradcheck
+    from ..verify.ladder import RUNGS, USUAL
 
+    rungs = options.rungs.split(",") if options.rungs else USUAL
+    if not set(rungs) <= set(RUNGS):
+        raise UsageError(f"--rungs takes some of {', '.join(RUNGS)}, with commas between, not {options.rungs}")
     function, arguments = _function_and_arguments(options)
-    result = gradcheck(function, *arguments, order=options.order, raise_on_fail=False)
+    result = gradcheck(function, *arguments, order=options.order, rungs=rungs, raise_on_fail=False)
     print(result)
     return 0 if result else FAILED
 
 
 def run_trace(options: argparse.Namespace) -> int:
-    """Print the error flow of the function at its arguments."""
+    """Print the error flow of the function at its arguments, or of the saved net at the data."""
+    if options.data is not None:
+        from .learning import trace_of_model
+
+        print(trace_of_model(options))
+        return 0
+    if options.pattern is not None:
+        raise UsageError("--pattern is of the data that a saved net is traced with: give --data too")
     from ..engine.tensor import Tensor
     from ..engine.tree import tree_map
     from ..show.trace import trace
@@ -38,7 +49,7 @@ def run_trace(options: argparse.Namespace) -> int:
     names = {n: t for n, t in zip(_names(function), leaves, strict=False) if t.__class__ is Tensor and n != "err"}
     y = function(*leaves)
     if y.__class__ is not Tensor:
-        raise UsageError(f"{options.function}: it returned {type(y).__name__}, which depends on none of its arguments")
+        raise UsageError(f"{options.what}: it returned {type(y).__name__}, which depends on none of its arguments")
     print(trace(y, None if np.shape(y) == () else np.ones(np.shape(y), y.dtype), **names))
     return 0
 
@@ -53,9 +64,11 @@ def _leaf(a: Any) -> Any:
 
 def _function_and_arguments(options: argparse.Namespace) -> tuple[Function, tuple[Any, ...]]:
     """The function that FILE.py:FUNCTION names, and what to call it with."""
-    file, colon, name = options.function.rpartition(":")
+    file, colon, name = options.what.rpartition(":")
+    if not colon and Path(file or name).suffix in (".npz", ".safetensors"):
+        raise UsageError(f"{options.what} is a saved net: trace it with --data, it has no gradient to check")
     if not colon or not file or not name:
-        raise UsageError(f"write FILE.py:FUNCTION, as in model.py:error, not {options.function!r}")
+        raise UsageError(f"write FILE.py:FUNCTION, as in model.py:error, not {options.what!r}")
     module = _module(Path(file))
     function = getattr(module, name, None)
     if not callable(function):
@@ -111,7 +124,7 @@ def _random_arguments(function: Function, options: argparse.Namespace) -> tuple[
         else:
             return arguments
     raise UsageError(
-        f"{options.function}: no random arguments suited it, with vectors it raised {type(first).__name__}: {first}; "
+        f"{options.what}: no random arguments suited it, with vectors it raised {type(first).__name__}: {first}; "
         "give --shape for each argument, or let example_args() in that file return them"
     )
 

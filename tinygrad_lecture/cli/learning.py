@@ -19,6 +19,8 @@ from ..learning.metaparameters import Metaparameters, parsed
 from ..nn.losses import LOSSES
 from ..nn.network import Network
 from ..nn.store import load_with_extras, save
+from ..show.flow import Flow
+from ..show.trace import trace
 from .common import FAILED, INTERRUPTED, UsageError
 from .prepare import Raw, as_labels, fitted, inputs_of, parted, predicted, raw, targets_of
 
@@ -72,11 +74,8 @@ def run_compare(options: argparse.Namespace) -> int:
 
 def run_predict(options: argparse.Namespace) -> int:
     """Print a prediction for each pattern as CSV, and on standard error how good they are where the target is there."""
-    net, extras = load_with_extras(options.model)
-    preparation = extras.get("preparation")
-    if preparation is None:
-        raise UsageError(f"{options.model} does not say how its inputs were scaled: it was not saved by train")
-    given = _known(options.data, preparation)
+    net, extras, given = _model_and_data(options.model, options.data)
+    preparation = extras["preparation"]
     said = predicted(net(inputs_of(given, preparation)), preparation).tolist()
     rows = [[f"predicted {preparation['target']}"], *([value] for value in said)]
     if options.out:
@@ -87,6 +86,27 @@ def run_predict(options: argparse.Namespace) -> int:
     if given.target is not None:
         print(_quality(net, given, preparation), file=sys.stderr)
     return 0
+
+
+def trace_of_model(options: argparse.Namespace) -> Flow:
+    """The flow of error through a saved net, of one pattern of the data or of all."""
+    net, extras, given = _model_and_data(options.what, options.data)
+    if given.target is None:
+        raise UsageError(f"{options.data} has no column {extras['preparation']['target']!r}: no error without targets")
+    x, target = inputs_of(given, extras["preparation"]), targets_of(given, extras["preparation"])
+    if options.pattern is not None:
+        if options.pattern >= len(x):
+            raise UsageError(f"--pattern: there is no pattern {options.pattern}; there are 0 … {len(x) - 1}")
+        x, target = x[options.pattern][None], target[options.pattern][None]
+    return trace(net, x, target, loss=net.metaparameters.get("loss", "squared_error"), eta=options.eta)
+
+
+def _model_and_data(model: str, data: str) -> tuple[Network, dict[str, Any], Raw]:
+    """A net that train saved, what was saved with it, and the columns of the data that it knows."""
+    net, extras = load_with_extras(model)
+    if extras.get("preparation") is None:
+        raise UsageError(f"{model} does not say how its inputs were scaled: it was not saved by train")
+    return net, extras, _known(data, extras["preparation"])
 
 
 def _known(data: str, preparation: Mapping[str, Any]) -> Raw:

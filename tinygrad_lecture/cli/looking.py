@@ -10,7 +10,7 @@ from .. import data
 from ..data import DataSet
 from ..nn.mlp import MLP
 from ..nn.network import Network
-from ..nn.store import load_with_extras
+from ..nn.store import load
 from ..show.drawing import draw
 from .common import UsageError
 
@@ -23,8 +23,8 @@ def run_draw(options: argparse.Namespace) -> int:
     if path.suffix != ".svg":
         raise UsageError(f"--out: {path} must end in .svg")
     if options.sizes is None:
-        net, extras = load_with_extras(options.model)
-        loss = extras.get("metaparameters", {}).get("loss", loss)
+        net = load(options.model)
+        loss = net.metaparameters.get("loss", loss)
     else:
         net = _of_sizes(options.sizes)
     path.write_text(draw(net, loss), encoding="utf-8")

@@ -13,6 +13,8 @@ from ..engine.values import Array
 from ..rules.network import linear
 from .activations import activation
 from .init import initial_weights
+from .losses import Loss
+from .losses import loss as loss_of
 from .topology import ONE, Cluster, Connector, Topology
 from .weights import Weights, must_fit
 
@@ -119,7 +121,7 @@ class Network:
 
     @property
     def g(self) -> np.ndarray:
-        """The gradient that `collect` wrote last, packed like w, a read-only view."""
+        """The gradient that `collect` found last at these weights, packed like w, a read-only view; else zeros."""
         return self.weights.g
 
     @property
@@ -152,7 +154,10 @@ class Network:
         Returns (T, m) for one output, a dict for several, (T, steps, m) for one unrolled. Arrays in, arrays out,
         and nothing is recorded. Raises ValueError for inputs or parameters that do not fit. Source: C1, C5, C6.
         """
-        outs = self.activity(x, parameters)
+        return self._outputs(self.activity(x, parameters))
+
+    def _outputs(self, outs: Mapping[str, Any]) -> Any:
+        """Of the outputs of all clusters, by name, those that calling the net returns."""
         wanted = self.topology.outputs
         if self.steps is None:
             return outs[wanted[0]] if len(wanted) == 1 else {name: outs[name] for name in wanted}
@@ -176,6 +181,33 @@ class Network:
         for step in self._plan:
             outs[step.cluster] = step.f(step.net_input(outs, p))
         return outs
+
+    def error_and_signals(
+        self, x: Any, target: Any, loss: str | Loss = "squared_error"
+    ) -> tuple[Any, dict[str, Any], dict[str, Any]]:
+        """The error E of patterns, recorded, and what it came from: in_j and out_j of every cluster by name.
+
+        x: as for calling the net, one pattern a row; the error flows down to it too. target: of the shape of what the
+        net returns, a dict where it returns one, whose errors are then added; loss: by name. in_j and out_j are Tensors
+        (T, n), which the net's leaves led to; those of inputs are out_j alone. Raises ValueError for inputs or targets
+        that do not fit. Source: C1.
+        """
+        measure = loss_of(loss) if isinstance(loss, str) else loss
+        outs = self._inputs({k: _leaf(a) for k, a in x.items()} if isinstance(x, Mapping) else _leaf(x))
+        for name, a in outs.items():
+            if np.ndim(a) != 2:
+                raise ValueError(f"{name} has shape {np.shape(a)}; it must be (T, n), a single pattern as x[None]")
+        p, nets = self.leaves, {}
+        for step in self._plan:
+            nets[step.cluster] = step.net_input(outs, p)
+            outs[step.cluster] = step.f(nets[step.cluster])
+        found = self._outputs(outs)
+        if not isinstance(found, dict):
+            return measure(found, _array(target)), nets, outs
+        if not isinstance(target, Mapping) or set(target) != set(found):
+            raise ValueError(f"this net has several outputs: give targets as a dict with {', '.join(found)}")
+        errors = [measure(out, _array(target[name])) for name, out in found.items()]
+        return sum(errors[1:], errors[0]), nets, outs
 
     def _inputs(self, x: Any) -> dict[str, Any]:
         """What the user gave, by input cluster, each checked against its size."""
@@ -266,6 +298,14 @@ class Network:
 
 def _array(x: Any) -> Any:
     return x if isinstance(x, Tensor) else np.asarray(x)
+
+
+def _leaf(x: Any) -> Any:
+    """Inputs as a Tensor that an error flows down to."""
+    if isinstance(x, Tensor):
+        return x
+    a = np.asarray(x)
+    return Tensor(a if a.dtype.kind == "f" else a.astype(float), requires_grad=True)
 
 
 def _by_cluster(copies: Iterable[str]) -> dict[str, list[str]]:

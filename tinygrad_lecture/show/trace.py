@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -11,6 +11,9 @@ from ..engine.tensor import GETITEM, Tensor
 from ..engine.values import Array
 from ..engine.walk import arriving, errors_at_ends, promoted
 from .formula import formula
+
+if TYPE_CHECKING:
+    from .flow import Flow
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +88,26 @@ class Trace:
         return "\n".join(lines_of_table)
 
 
-LIMITS = (6, 17, 13, 14, 18, 22)
+LIMITS = (8, 17, 13, 14, 18, 20)
 """The widest that each column of the table gets."""
 
 
-def trace(y: Tensor, /, err: Any = None, **names: Tensor) -> Trace:
+@overload
+def trace(y: Tensor, /, err: Any = None, **names: Tensor) -> Trace: ...
+@overload
+def trace(y: Any, /, x: Any = ..., target: Any = ..., *, loss: Any = "squared_error", eta: float = 1.0) -> Flow: ...
+def trace(y: Any, /, *given: Any, **named: Any) -> Any:
     """The flow of error from y back to the leaves: what each node kept, what arrived, its rule, what it hands on.
 
-    y: a Tensor that requires a gradient; err: the error that arrives at it, of its shape, 1 for a scalar; names: what
-    to call some of the nodes, as in trace(E, w=w, x=x); the others are v1, v2, … in the order they were made.
-    Nothing is added to any `grad`. Prints as a table, the output first, since the error comes from above.
-    Raises what `Tensor.backward` raises. Source: C2, C3, the error that "flies" through the net.
+    `trace(y, err=None, **names)` of a Tensor y that requires a gradient. err: the error that arrives at it, of its
+    shape, 1 for a scalar; names: what to call some of the nodes, as in trace(E, w=w, x=x); the others are v1, v2, … in
+    the order they were made. Prints as a table, the output first, since the error comes from above.
+
+    `trace(y, x, target, loss="squared_error", eta=1.0)` of a network y, for patterns x (T, n) and their targets:
+    in, out, err, δ and Δw of each neuron where the net is small, of each cluster where it is not (see `show.flow`).
+
+    Nothing is added to any `grad`. Raises what `Tensor.backward` raises, and what calling the network does.
+    Source: C2, C3, the error that "flies" through the net.
 
     >>> w = Tensor(0.5, requires_grad=True)
     >>> print(trace(w * 3.0, w=w))
@@ -104,15 +116,29 @@ def trace(y: Tensor, /, err: Any = None, **names: Tensor) -> Trace:
     v1    multiply(w, 3)  1.5    1        err ⊙ 3     3 → w
     w     leaf            0.5    3
     """
+    if y.__class__ is not Tensor and hasattr(y, "topology"):
+        from .flow import flow  # which is made of the traces below
+
+        return flow(y, *given, **named)
+    return _of_tensor(y, *given, **named)
+
+
+def _of_tensor(y: Tensor, /, err: Any = None, **names: Tensor) -> Trace:
     if y.__class__ is not Tensor:
         raise TypeError(
-            f"trace needs a Tensor, not a {type(y).__name__}: make one with tl.Tensor(values, requires_grad=True)"
+            f"trace needs a Tensor or a network, not a {type(y).__name__}: "
+            "make one with tl.Tensor(values, requires_grad=True)"
         )
     if not y.needs:
         raise TypeError("trace: this Tensor depends on none that requires a gradient, so that no error flows back")
     for name, t in names.items():
         if t.__class__ is not Tensor:
             raise TypeError(f"trace: {name}= names a Tensor of the graph, and this is a {type(t).__name__}")
+    return walked(y, err, names)
+
+
+def walked(y: Tensor, err: Any, names: dict[str, Tensor]) -> Trace:
+    """The trace of a walk that starts at y, where err arrives; names: what to call some of the nodes."""
     start = _value(arriving(y, err))
     nodes: dict[int, Tensor] = {y.stamp: y}
     arrived: dict[int, Array] = {y.stamp: start}
