@@ -149,11 +149,11 @@ def test_a_training_without_a_checkpoint_yet_starts_anew(tmp_path: Path) -> None
     assert path.exists()
 
 
-def test_a_checkpoint_is_written_after_every_so_many_epochs_and_the_last(tmp_path: Path) -> None:
+def test_a_checkpoint_is_written_at_the_start_after_every_so_many_epochs_and_the_last(tmp_path: Path) -> None:
     path, seen = tmp_path / "c.npz", []
-    look = lambda t: seen.append(read(path)[1]["update"] if path.exists() else None)
+    look = lambda t: seen.append(read(path)[1]["update"])
     train(MLP([2, 3, 1]), (X, TARGET), epochs=5, batch_size=None, checkpoint=path, every=2, callbacks=[look])
-    assert seen == [None, None, 2, 2, 4]
+    assert seen == [0, 0, 2, 2, 4]
     assert read(path)[1]["update"] == 5
 
 

@@ -13,8 +13,8 @@ from typing import Any
 class Interrupts:
     """Inside the block the first Ctrl-C is only noted in `came`; the second one interrupts at once.
 
-    Not even that one comes while weights are `written`. Where Ctrl-C is ignored, or was not set by Python, and in a
-    thread that is not the main one, where signals do not arrive, nothing changes.
+    Not even that one comes while weights or a checkpoint are `written`. Where Ctrl-C is ignored, or was not set by
+    Python, and in a thread that is not the main one, where signals do not arrive, nothing changes.
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class Interrupts:
 
     @contextmanager
     def written(self) -> Iterator[None]:
-        """The block runs to its end, whatever is pressed: weights and the state of the rule belong together."""
+        """The block runs to its end, whatever is pressed: what it writes belongs together."""
         self._writing = True
         try:
             yield

@@ -9,20 +9,24 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
-import secrets
+import re
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from math import prod
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
+from .replacing import replacing
+
 Arrays = dict[str, np.ndarray]
 FORMAT, VERSION = "tinygrad_lecture", 1
 INFO = "info.json"
+HEADER = re.compile(
+    rb"\x93NUMPY\x01\x00..{'descr': '(?P<dtype>[<>|][biuf]\d{1,2})', 'fortran_order': False, "
+    rb"'shape': \((?P<shape>[\d, ]*)\), } *\n",
+    re.DOTALL,
+)
 EPOCH = (1980, 1, 1, 0, 0, 0)  # in place of now: the same net gives the same bytes
 
 
@@ -38,7 +42,8 @@ def write(path: str | Path, arrays: Mapping[str, np.ndarray], info: Mapping[str,
 
     path: ends in .npz (NumPy alone) or .safetensors (the extra `io`). arrays: real numbers or booleans; each is
     stored in the byte order of this machine. info: what JSON can hold. The file is written beside its place under
-    another name, flushed to the disk and then renamed: a crash leaves the old file or the new one.
+    another name, flushed to the disk and then renamed: a crash leaves the old file or the new one, and of the other at
+    most the beginning under that name, which the next write to the same path sweeps up (not on Windows).
     Raises ValueError for another ending, a name that cannot be stored, or an array of objects, TypeError for info that
     JSON cannot hold, ImportError where safetensors is not installed. Source: C16.
     """
@@ -46,7 +51,7 @@ def write(path: str | Path, arrays: Mapping[str, np.ndarray], info: Mapping[str,
     text = _text(info)
     plain = {_name(name): _plain(name, a) for name, a in arrays.items()}
     head = {"format": FORMAT, "version": str(VERSION), "sha256": _digest(plain, text)}
-    with _replacing(path) as file:
+    with replacing(path) as file:
         form.write(file, plain, head, text)
 
 
@@ -60,7 +65,7 @@ def read(path: str | Path) -> tuple[Arrays, dict[str, Any]]:
     data = _bytes_of(path, form.first)
     try:
         arrays, head, text = form.read(data)
-        found = _digest(arrays, text)
+        found, info = _digest(arrays, text), json.loads(text)
     except (ImportError, MemoryError):
         raise
     except Exception as error:  # a damaged file raises whatever its readers stumble over
@@ -71,7 +76,9 @@ def read(path: str | Path) -> tuple[Arrays, dict[str, Any]]:
         raise DamagedFile(path, f"it has format version {head.get('version')!r}, this package reads {VERSION}")
     if head.get("sha256") != found:
         raise DamagedFile(path, "its checksum does not match what it holds")
-    return arrays, json.loads(text)
+    if not isinstance(info, dict):
+        raise DamagedFile(path, "its data are no table")
+    return arrays, info
 
 
 # the two forms
@@ -101,14 +108,12 @@ def _read_npz(data: bytes) -> tuple[Arrays, dict[str, str], str]:
 
 
 def _array(part: bytes) -> np.ndarray:
-    """An array in NumPy's format; np.load would allocate what a damaged header claims."""
-    stream = io.BytesIO(part)
-    version = np.lib.format.read_magic(stream)
-    read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
-    shape, fortran, dtype = read_header(stream)
-    if fortran or dtype.hasobject or prod(shape) * dtype.itemsize != len(part) - stream.tell():
-        raise ValueError("an array has another size or kind than its header says")
-    return np.frombuffer(part, dtype, offset=stream.tell()).reshape(shape).copy()
+    """An array in NumPy's format, with a header as `write` makes it; NumPy would evaluate any, which breaks parsers."""
+    head = HEADER.match(part)
+    if head is None:
+        raise ValueError("the header of an array is not as it was written")
+    shape = tuple(int(n) for n in head["shape"].split(b",") if n)
+    return np.frombuffer(part, head["dtype"].decode(), offset=head.end()).reshape(shape).copy()
 
 
 def _write_safetensors(file: BinaryIO, arrays: Arrays, head: dict[str, str], text: str) -> None:
@@ -192,34 +197,9 @@ def _digest(arrays: Arrays, text: str) -> str:
     return digest.hexdigest()
 
 
-# the file itself
 def _bytes_of(path: str | Path, first: bytes) -> bytes:
     with open(path, "rb") as file:
         begin = file.read(len(first))
         if begin != first:
             raise DamagedFile(path, f"it does not begin as a {Path(path).suffix} file does")
         return begin + file.read()
-
-
-@contextmanager
-def _replacing(path: str | Path) -> Iterator[BinaryIO]:
-    """A file to write into that takes the place of another only when it is whole and on the disk."""
-    target = Path(os.path.realpath(path))  # what a link leads to, not the link
-    if not target.parent.is_dir():
-        raise FileNotFoundError(f"{path} cannot be written: there is no folder {target.parent}; make it first")
-    beside = target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
-    try:
-        with open(beside, "xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, target)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
-    if os.name == "posix":  # elsewhere folders cannot be opened
-        folder = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)

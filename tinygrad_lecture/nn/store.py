@@ -57,8 +57,8 @@ def load_with_extras(path: str | Path) -> tuple[Network, dict[str, Any]]:
     if info.get("kind") != "net":
         raise DamagedFile(path, f"it holds no net, but a {info.get('kind')}")
     try:
-        return _made_again(info["net"], arrays["w"]), _put_back(info["extras"], arrays)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return _made_again(info["net"], arrays["w"]), dict(_put_back(info["extras"], arrays))
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
         raise DamagedFile(path, f"no net can be made of it ({type(error).__name__}: {error})") from error
 
 
