@@ -181,20 +181,6 @@ def test_a_new_thread_starts_with_recording_on() -> None:
         assert pool.submit(records).result() is True
 
 
-def test_graphs_built_in_threads_give_the_same_bits_as_one_after_the_other() -> None:
-    def run(seed: int) -> bytes:
-        x = tl.Tensor(np.random.default_rng(seed).normal(size=(4, 3)), requires_grad=True)
-        for _ in range(20):
-            with tl.no_grad():
-                assert not (x * 2).requires_grad
-            np.sum(np.tanh(x @ x.T) * tl.logistic(x[:, :1])).backward()
-        inner = tl.grad(lambda a: np.sum(tl.grad(lambda b: np.sum(b**3))(a) ** 2))(x.numpy())
-        return x.grad.tobytes() + inner.tobytes()
-
-    with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(run, range(24))) == [run(seed) for seed in range(24)]
-
-
 def test_a_switch_is_per_asyncio_task() -> None:
     async def off(inside: asyncio.Event, checked: asyncio.Event) -> bool:
         with tl.no_grad():
@@ -223,19 +209,3 @@ def test_a_task_starts_with_what_its_creator_had() -> None:
         return await task
 
     assert asyncio.run(main()) is False
-
-
-def test_tasks_that_take_turns_keep_their_own_state() -> None:
-    async def turn(on: bool) -> list[bool]:
-        seen = []
-        with tl.enable_grad() if on else tl.no_grad():
-            for _ in range(5):
-                seen.append(records())
-                await asyncio.sleep(0)
-        return seen
-
-    async def main() -> list[list[bool]]:
-        return await asyncio.gather(*(turn(i % 2 == 0) for i in range(6)))
-
-    assert asyncio.run(main()) == [[i % 2 == 0] * 5 for i in range(6)]
-    assert records()

@@ -171,6 +171,17 @@ def test_a_graph_built_before_an_assign_refuses_to_go_backward(requires_grad: bo
     assert x.grad is None
 
 
+@pytest.mark.parametrize(
+    "view", [np.transpose, np.ravel, lambda t: t[0], lambda t: t.astype(np.float32)], ids=["T", "flat", "row", "cast"]
+)
+def test_a_graph_through_a_view_of_what_was_assigned_refuses_too(view: Callable[[Tensor], Tensor]) -> None:
+    x = weight()
+    y = np.sum(view(x) * 2)
+    x.assign(A)
+    with pytest.raises(RuntimeError, match=r"leaf of shape \(2, 3\) that went into .* was overwritten by assign"):
+        y.backward()
+
+
 def test_a_graph_refuses_also_where_the_same_values_were_assigned_again() -> None:
     x = weight()
     y = np.sum(x * x)

@@ -76,6 +76,60 @@ def test_an_error_on_its_way_to_the_inputs_notices_overwritten_weights_too() -> 
         y.backward()
 
 
+@pytest.mark.parametrize(
+    "view",
+    [np.transpose, np.ravel, np.positive, lambda t: t[0], lambda t: t.astype(np.float32), lambda t: np.sum(t[1:].T)],
+    ids=["transposed", "flat", "copied", "a row", "cast", "summed"],
+)
+def test_a_walk_through_a_view_of_overwritten_weights_is_refused(view: Any) -> None:
+    net = MLP([2, 3, 1])
+    y = np.sum(view(net.leaves["W1"]) ** 2)
+    net.assign({"b1": np.zeros(3)})  # all have one version
+    with pytest.raises(RuntimeError, match=r"leaf of shape \(3, 2\) that went into .* was overwritten by assign"):
+        y.backward()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_is_added_is_the_sum_in_place_under_a_new_version(dtype: Any) -> None:
+    net = MLP([2, 3, 1], rng=0, dtype=dtype)
+    w, delta = net.w, np.random.default_rng(1).normal(size=net.w.size)
+    expected = (net.w + delta).astype(dtype)
+    y = np.sum(net(np.ones((4, 2)), net.leaves))
+    net.weights.add(delta)
+    assert np.array_equal(net.w, expected)
+    assert np.shares_memory(net.w, w)
+    with pytest.raises(RuntimeError, match="overwritten"):
+        y.backward()
+
+
+@pytest.mark.parametrize("write", [lambda net: net.assign(net.w), lambda net: net.weights.add(0 * net.w)])
+def test_a_gradient_goes_with_the_weights_it_was_found_at(write: Any) -> None:
+    net = MLP([2, 3, 1])
+    assert not np.any(net.g)
+    np.sum(net(np.ones((4, 2)), net.leaves)).backward()
+    kept = net.collect()
+    values = kept.copy()
+    write(net)
+    assert net.g.shape == net.w.shape
+    assert not np.any(net.g)
+    np.sum(net(np.zeros((4, 2)), net.leaves)).backward()
+    net.collect()
+    assert np.array_equal(kept, values)  # who holds it, keeps it
+
+
+@pytest.mark.parametrize("shape", [lambda t: t, lambda t: t.T], ids=["as it is", "transposed"])
+def test_detached_weights_keep_their_values_and_the_gradient_by_what_they_meet_stays_right(shape: Any) -> None:
+    net = MLP([2, 3, 1], rng=0)
+    before = shape(net.leaves["W1"]).numpy()
+    kept = shape(net.leaves["W1"]).detach()
+    x = tl.Tensor(np.ones(before.shape), requires_grad=True)
+    y = np.sum(kept * x)
+    net.assign(2 * net.w)
+    y.backward()
+    assert np.array_equal(x.grad, before)
+    assert np.array_equal(kept.numpy(), before)
+
+
 def test_leaves_see_what_was_assigned() -> None:
     weights = filled()
     weights.assign(-weights.w)

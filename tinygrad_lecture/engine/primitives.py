@@ -14,7 +14,7 @@ import numpy as np
 
 from .op import OPS, Op, Rule, binder, constant, lookup, name_of, rules, slopes
 from .tensor import CAST, DETACH, GETITEM, TRUNCATE, Tensor, call
-from .values import Array
+from .values import Array, copied
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -110,6 +110,9 @@ def differentiable(fn: F, op: Op) -> F:
         for x in kwargs.values():
             if x.__class__ is Tensor:
                 return call(op, args, kwargs)
+        for x in args:  # as NumPy does with its own functions, for arrays of another kind
+            if hasattr(x, "__array_function__") and not isinstance(x, np.ndarray):
+                return x.__array_function__(function, (x.__class__,), args, kwargs)
         return fn(*args, **kwargs)
 
     function.op = op  # type: ignore[attr-defined]
@@ -189,8 +192,8 @@ def truncate(x: Array, dtype: Any) -> Array:
 
 @own(DETACH)
 def detach(x: Array) -> Array:
-    """x itself, out of the graph."""
-    return x
+    """x itself, out of the graph; a copy where it is a view: packed weights are overwritten in place."""
+    return x if x.base is None else copied(x)
 
 
 constant(truncate, "x, dtype=")

@@ -22,13 +22,20 @@ class Tape:
     Tensor of another thread or task is neither, and refused: it may depend on the inputs.
     """
 
-    __slots__ = ("constants", "nodes", "stamps", "start")
+    __slots__ = ("constants", "nodes", "originals", "stamps", "start")
 
     def __init__(self, start: int) -> None:
         self.start = start
         self.nodes: list[Any] = []
         self.stamps: set[int] = set()
         self.constants: set[int] = set()
+        self.originals: dict[int, tuple[Any, Any]] = {}
+
+    def kept(self, x: Any) -> Any:
+        """A copy of an array that goes into a program, which knows what it is a copy of."""
+        copy = x.copy()
+        self.originals[id(copy)] = copy, x
+        return copy
 
     def derived(self, values: Iterable[Any]) -> bool:
         """Whether one of these is an input of the recording, or computed from one."""
@@ -56,14 +63,18 @@ class Mode:
     records: whether results remember how they came about.
     depth: how many transforms or recordings enclose this line; a walk below one is differentiable.
     tape: where every operation is listed while a program is recorded, else None.
+    debug: what looks at every node and every error inside `tl.debug()`, else None.
+    observed: whether there is a tape or a debug, so that who makes a node asks once.
     """
 
-    __slots__ = ("depth", "records", "tape")
+    __slots__ = ("debug", "depth", "observed", "records", "tape")
 
-    def __init__(self, records: bool = True, depth: int = 0, tape: Tape | None = None) -> None:
+    def __init__(self, records: bool = True, depth: int = 0, tape: Tape | None = None, debug: Any = None) -> None:
         self.records = records
         self.depth = depth
         self.tape = tape
+        self.debug = debug
+        self.observed = tape is not None or debug is not None
 
 
 _mode: ContextVar[Mode] = ContextVar("tinygrad_lecture.mode", default=Mode())  # noqa: B039  (never changed)
@@ -73,14 +84,15 @@ current = _mode.get
 class Switch(ContextDecorator):
     """Another mode inside a `with` block, or inside every call of a decorated function."""
 
-    __slots__ = ("change", "token")
+    __slots__ = ("change", "name", "token")
 
-    def __init__(self, change: Callable[[Mode], Mode]) -> None:
+    def __init__(self, change: Callable[[Mode], Mode], name: str = "tl.no_grad()") -> None:
         self.change = change
+        self.name = name
         self.token: Token[Mode] | None = None
 
     def _recreate_cm(self) -> Switch:
-        return Switch(self.change)
+        return Switch(self.change, self.name)
 
     def __call__(self, fn: F) -> F:
         """Switch inside every call of fn, a function or a coroutine function."""
@@ -88,7 +100,7 @@ class Switch(ContextDecorator):
 
         if isgeneratorfunction(fn) or isasyncgenfunction(fn):
             raise TypeError(
-                f"{fn.__name__} is a generator: write `with tl.no_grad():` inside it, around what it computes"
+                f"{fn.__name__} is a generator: write `with {self.name}:` inside it, around what it computes"
             )
         if not iscoroutinefunction(fn):
             return super().__call__(fn)
@@ -102,7 +114,7 @@ class Switch(ContextDecorator):
 
     def __enter__(self) -> None:
         if self.token is not None:
-            raise RuntimeError("this switch is in use already; write tl.no_grad() anew for each block")
+            raise RuntimeError(f"this switch is in use already; write {self.name} anew for each block")
         self.token = _mode.set(self.change(current()))
 
     def __exit__(self, *exception: object) -> None:
@@ -119,17 +131,26 @@ def no_grad() -> Switch:
     >>> with no_grad():
     ...     pass
     """
-    return Switch(lambda mode: Mode(False, mode.depth, mode.tape))
+    return Switch(lambda mode: Mode(False, mode.depth, mode.tape, mode.debug))
 
 
 def enable_grad() -> Switch:
     """Record again inside a `no_grad()` block. A context manager and a decorator. Source: C5."""
-    return Switch(lambda mode: Mode(True, mode.depth, mode.tape))
+    return Switch(lambda mode: Mode(True, mode.depth, mode.tape, mode.debug))
 
 
 def enclosed(tape: Tape | None = None) -> Switch:
     """Recording on, one level deeper: what transforms and program recordings run a function in."""
-    return Switch(lambda mode: Mode(True, mode.depth + 1, mode.tape if tape is None else tape))
+    return Switch(lambda mode: Mode(True, mode.depth + 1, mode.tape if tape is None else tape, mode.debug))
+
+
+def unchecked() -> Switch:
+    """No checks of values inside, though a debug takes its notes: for steps whose infinities ⊙ takes care of."""
+
+    def change(mode: Mode) -> Mode:
+        return mode if mode.debug is None else Mode(mode.records, mode.depth, mode.tape, mode.debug.without_checks())
+
+    return Switch(change)
 
 
 def here() -> str:
@@ -139,9 +160,13 @@ def here() -> str:
 
 def user_line() -> str:
     """Where the user's code stands now: file, line and text."""
+    return line_of(user_frame()[0])
+
+
+def line_of(frame: FrameType) -> str:
+    """Where a frame stands: file, line and text."""
     import linecache
 
-    frame, _ = user_frame()
     name, line = frame.f_code.co_filename, frame.f_lineno
     return f"{name}:{line}: {linecache.getline(name, line).strip()}"
 

@@ -18,7 +18,7 @@ import numpy as np
 from .leaving import Leaving, must_convert, recorded, refuse_while_recording
 from .methods import ArrayMethods
 from .op import COMPOSED, OPS, PLAIN, REFUSED, Op, lookup, method_of, name_of, op_of, refuse, unknown
-from .recording import Tape, current, here
+from .recording import Mode, Tape, current, here
 from .tree import tree_map
 from .values import Array, must_float, named, one_array, operand, owned, real
 
@@ -304,11 +304,22 @@ def node(op: Op, inputs: tuple[Any, ...], options: dict[str, Any], data: Array) 
             if x.__class__ is Tensor and x.needs:
                 needs = True
                 break
-    if mode.tape is not None:
-        return _taped(mode.tape, op, inputs, options, data, needs)
+    if mode.observed:
+        return _observed(mode, op, inputs, options, data, needs)
     if needs:
         return _fill(Tensor.__new__(Tensor), data, op, inputs, options, True)
     return _fill(Tensor.__new__(Tensor), data, op, (), NO_OPTIONS, False)
+
+
+def _observed(mode: Mode, op: Op, inputs: tuple[Any, ...], options: dict[str, Any], data: Array, needs: bool) -> Tensor:
+    """A node made while a program is recorded, or inside `tl.debug()`."""
+    if mode.tape is not None:
+        t = _taped(mode.tape, op, inputs, options, data, needs)
+    else:
+        t = _fill(Tensor.__new__(Tensor), data, op, inputs if needs else (), options if needs else NO_OPTIONS, needs)
+    if mode.debug is not None:
+        mode.debug.made(t, inputs)
+    return t
 
 
 def _taped(tape: Tape, op: Op, inputs: tuple[Any, ...], options: dict[str, Any], data: Array, needs: bool) -> Tensor:
@@ -317,15 +328,15 @@ def _taped(tape: Tape, op: Op, inputs: tuple[Any, ...], options: dict[str, Any],
         t = _fill(Tensor.__new__(Tensor), data, op, inputs if needs else (), options if needs else NO_OPTIONS, needs)
         tape.constants.add(t.stamp)
         return t
-    inputs = tuple([x.copy() if x.__class__ is np.ndarray else x for x in inputs])
-    options = {k: tree_map(_copied, v) if isinstance(v, np.ndarray | tuple | list) else v for k, v in options.items()}
+
+    def kept(x: Any) -> Any:
+        return tape.kept(x) if x.__class__ is np.ndarray else x
+
+    inputs = tuple([kept(x) for x in inputs])
+    options = {k: tree_map(kept, v) if isinstance(v, np.ndarray | tuple | list) else v for k, v in options.items()}
     t = _fill(Tensor.__new__(Tensor), data, op, inputs, options, needs)
     tape.add(t)
     return t
-
-
-def _copied(x: Any) -> Any:
-    return x.copy() if x.__class__ is np.ndarray else x
 
 
 def call(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:

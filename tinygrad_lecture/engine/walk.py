@@ -77,6 +77,10 @@ def errors_at_ends(
     watch(n, k, err, e) is told that node n, where err arrived, hands e on to its input k.
     A raw walk multiplies plainly; only when a NaN has reached a leaf does it start over with ⊙.
     """
+    debug = current().debug
+    if debug is not None and debug.checks:
+        how = {"first": first, "last": last, "differentiable": differentiable}
+        return debug.walked(errors_at_ends, starts, watch, how)  # type: ignore[no-any-return]
     with np.errstate(divide="ignore", invalid="ignore"):  # an infinite slope meets ⊙, not the user
         if differentiable:
             starts = [(y, err if err.__class__ is Tensor else leaf(err, needs=False)) for y, err in starts]
@@ -236,7 +240,7 @@ def _any_nan(ends: Ends) -> bool:
     with np.errstate(all="ignore"):
         for _, e in ends:
             if e.__class__ is np.ndarray:
-                flat = e.ravel()
+                flat = e.ravel("K")  # in whatever order: no copy of what is transposed
                 e = flat.dot(flat)
             if e != e:
                 return True
@@ -246,10 +250,9 @@ def _any_nan(ends: Ends) -> bool:
 def _unaliased(ends: Ends, starts: list[Array]) -> Ends:
     """The same errors, none a view of or the same object as another or as what started the walk."""
     seen = {id(start) for start in starts}
-    result: Ends = []
-    for x, e in ends:
+    for i, (x, e) in enumerate(ends):
         if e.__class__ is np.ndarray and (e.base is not None or id(e) in seen):
             e = e.copy()
+            ends[i] = x, e  # so that what it was copied from is freed before the next is
         seen.add(id(e))
-        result.append((x, e))
-    return result
+    return ends

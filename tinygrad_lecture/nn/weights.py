@@ -16,11 +16,11 @@ class Weights:
     """One vector w of all weights, and one vector g of their gradients, with views by name.
 
     shapes: name → shape, in the order in which they are packed; dtype: floating. The values are written by `assign`
-    alone, which bumps the version of the leaves: a walk over a graph that was built before refuses.
+    and `add` alone, which bump the version of the leaves: a walk over a graph that was built before refuses.
     Raises TypeError for a dtype that is not floating.
     """
 
-    __slots__ = ("_g", "_leaves", "_views", "_w", "constants", "dtype", "places", "shapes")
+    __slots__ = ("_g", "_leaves", "_views", "_w", "_zeros", "constants", "dtype", "places", "shapes")
 
     def __init__(self, shapes: Mapping[str, tuple[int, ...]], dtype: Any = np.float64) -> None:
         self.dtype = np.dtype(dtype)
@@ -33,7 +33,7 @@ class Weights:
             self.places[name] = slice(begin, begin + int(np.prod(shape)))
             begin = self.places[name].stop
         self._w = np.zeros(begin, self.dtype)
-        self._g = np.zeros(begin, self.dtype)
+        self._g = self._zeros = np.broadcast_to(self.dtype.type(0), self._w.shape)  # which take no memory
         self._views: dict[str, np.ndarray] = self.named(self.w)
         self._leaves = {name: leaf(view) for name, view in self._views.items()}
         # the same values for graphs that shall not differentiate by them, but must see when they are overwritten
@@ -50,7 +50,7 @@ class Weights:
 
     @property
     def g(self) -> np.ndarray:
-        """The packed gradient that `collect` wrote last, as a read-only view."""
+        """The packed gradient that `collect` found last at these weights, as a read-only view; else zeros."""
         return _read_only(self._g)
 
     @property
@@ -112,18 +112,32 @@ class Weights:
                 f"assign: {self._w.size} weights are needed, as one vector of numbers; "
                 f"an array of shape {vector.shape} and dtype {vector.dtype} was given"
             )
-        # the version first: interrupted in between, a walk would refuse old values rather than take new ones for old
+        self._new_version()
+        self._w[...] = vector
+
+    def add(self, delta: np.ndarray) -> None:
+        """Write w + Δw, of the packed vector's shape, where it stands: large nets have no room for their sum."""
+        self._new_version()
+        np.add(self._w, delta, out=self._w, casting="same_kind")
+
+    def _new_version(self) -> None:
+        """Let graphs refuse what is written next, and the old gradient go.
+
+        Interrupted before it is written, a walk would refuse old values rather than take new ones for old.
+        """
         for name, view in self._views.items():
             for t in (self._leaves[name], self.constants[name]):
                 t._data, t.stamp = view, next_stamp()
-        self._w[...] = vector
+        self._g = self._zeros
 
     def collect(self) -> np.ndarray:
         """The gradients that the leaves hold, moved into g: zeros where none has arrived."""
+        g = np.empty(self._w.size, self.dtype)
         for name, place in self.places.items():
             t = self._leaves[name]
-            self._g[place] = 0.0 if t.grad is None else np.ravel(t.grad)
+            g[place] = 0.0 if t.grad is None else np.ravel(t.grad)
             t.zero_grad()
+        self._g = g
         return self.g
 
 
@@ -131,7 +145,7 @@ def _again(shapes: dict[str, tuple[int, ...]], dtype: Any, w: np.ndarray, g: np.
     """Weights after they were pickled or copied."""
     weights = Weights(shapes, dtype)
     weights.fill(w)
-    weights._g[...] = g
+    weights._g = g
     return weights
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..engine.primitives import cast, odot
-from ..engine.recording import enclosed
+from ..engine.recording import enclosed, unchecked
 from ..engine.tensor import Tensor, leaf
 from ..engine.values import Array
 from ..engine.walk import errors_at_ends, handed_on, promoted
@@ -61,7 +61,7 @@ def pushed(outs: list[Any], inputs: list[Tensor], changes: Mapping[int, Array], 
     for i, change in changes.items():
         raw = change._data if change.__class__ is Tensor else change
         known[inputs[i].stamp] = raw if not as_tensors else change if change is not raw else leaf(raw, needs=False)
-    with np.errstate(divide="ignore", invalid="ignore"):  # an infinite slope meets ⊙, not the user
+    with np.errstate(divide="ignore", invalid="ignore"), unchecked():  # an infinite slope meets ⊙, not the user
         for n in _made_from(outs, inputs):
             out = n if as_tensors else n._data
             values = [x._data if x.__class__ is Tensor and not as_tensors else x for x in n.inputs]
