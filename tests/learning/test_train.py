@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import threading
 import time
@@ -21,6 +22,7 @@ from tinygrad_lecture.nn.losses import LOSSES
 from tinygrad_lecture.nn.mlp import MLP
 from tinygrad_lecture.nn.network import Network
 from tinygrad_lecture.nn.topology import Cluster, Connector
+from tinygrad_lecture.nn.weights import Weights
 
 X = np.random.default_rng(1).normal(size=(13, 2))
 TARGET = np.tanh(X[:, :1] - 0.5 * X[:, 1:])
@@ -118,7 +120,7 @@ def test_the_same_seed_gives_the_same_order_and_another_seed_another() -> None:
 
 def test_each_epoch_meets_every_pattern_once_in_a_new_order() -> None:
     training = Training(MLP([2, 3, 1]), (X, TARGET), rule="gradient_descent", loss="squared_error", batch_size=4, rng=0)
-    first, second = (list(training._batches()) for _ in range(2))
+    first, second = ([batch for some in training._batches() for batch in some] for _ in range(2))
     assert [len(batch) for batch in first] == [4, 4, 4, 1]
     assert sorted(np.concatenate(first)) == sorted(np.concatenate(second)) == list(range(13))
     assert not np.array_equal(np.concatenate(first), np.concatenate(second))
@@ -337,6 +339,34 @@ def test_an_error_that_is_not_finite_stops_before_writing() -> None:
     assert net.w.tobytes() == before
 
 
+@pytest.mark.parametrize("shape", [(), (1,), (2, 3)])
+def test_an_update_of_another_shape_stops_before_writing(shape: tuple[int, ...], monkeypatch: Any) -> None:
+    net = MLP([2, 3, 1])
+    before = net.w.tobytes()
+    monkeypatch.setattr(GradientDescent, "delta_w", lambda self, g, state, **_: (np.zeros(shape), state))
+    text = rf"the rule gave Δw of shape {re.escape(str(shape))}, but w has shape \(13,\); they must be the same"
+    with pytest.raises(ValueError, match=text):
+        train(net, (X, TARGET), rule=GradientDescent())
+    assert net.w.tobytes() == before
+
+
+def test_a_net_of_many_pieces_is_written_as_one_of_a_single_piece(monkeypatch: Any) -> None:
+    from tinygrad_lecture.learning import training
+
+    def trained() -> bytes:
+        net = MLP([2, 3, 1])
+        train(net, (X, TARGET), epochs=2, rng=0)
+        return net.w.tobytes()
+
+    whole = trained()
+    monkeypatch.setattr(training, "PIECE", 5)
+    assert trained() == whole
+    last = np.append(np.zeros(12), np.inf)
+    monkeypatch.setattr(GradientDescent, "delta_w", lambda self, g, state, **_: (last, state))
+    with pytest.raises(NotFiniteError, match=r"the update Δw of b2: .* is not finite in update 1"):
+        train(MLP([2, 3, 1]), (X, TARGET), rule=GradientDescent())
+
+
 # Ctrl-C
 
 
@@ -378,15 +408,15 @@ def test_ctrl_c_leaves_weights_and_state_from_the_same_update(times: int) -> Non
 def test_not_even_a_second_ctrl_c_comes_while_weights_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
     net = MLP([2, 3, 1])
     training = Training(net, (X, TARGET), rule=Watched(1e-4), loss="squared_error", batch_size=1, rng=0)
-    write, written = net.assign, []
+    write, written = Weights.add, []
 
-    def pressed(w: Any) -> None:
+    def pressed(weights: Weights, delta: Any) -> None:
         written.append(1)
-        write(w)
+        write(weights, delta)
         for _ in range(2 * (len(written) == 20)):
             signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(net, "assign", pressed)
+    monkeypatch.setattr(Weights, "add", pressed)
     assert training.run(100, (), False, None, False).interrupted
     assert len(written) == training.update == training.state["n"] == 20
     assert net.w.tobytes() == training.state["w"].tobytes()

@@ -24,7 +24,7 @@ def write_down(training: Training, path: str | Path, callbacks: tuple[Callback, 
             arrays |= {f"callback.{i}.{name}": np.asarray(a) for name, a in callback.arrays().items()}
     info = {
         "kind": "checkpoint",
-        "training": _plain(training.described()),
+        "training": _plain({**training.described(), "compiled": mode(training)}),
         "callbacks": _kept(callbacks),
         "update": training.update,
         "generator": _plain(training.rng.bit_generator.state),
@@ -38,7 +38,7 @@ def take_up(training: Training, path: str | Path, callbacks: tuple[Callback, ...
     arrays, info = read(path)
     if info.get("kind") != "checkpoint":
         raise ValueError(f"{path} is no checkpoint of a training, but a {info.get('kind') or 'saved net'}")
-    now = _plain({**training.described(), "callbacks": _kept(callbacks)})
+    now = _plain({**training.described(), "compiled": mode(training), "callbacks": _kept(callbacks)})
     then = {**info["training"], "callbacks": info["callbacks"]}
     for name in [*now, *then]:
         if now.get(name) != then.get(name):
@@ -53,6 +53,18 @@ def take_up(training: Training, path: str | Path, callbacks: tuple[Callback, ...
         if hasattr(callback, "restore"):
             begin = f"callback.{i}."
             callback.restore({name.removeprefix(begin): a for name, a in arrays.items() if name.startswith(begin)})
+
+
+def mode(training: Training) -> str | bool:
+    """What runs the updates: "C" or "NumPy" where they are compiled, else False; each rounds in its own way."""
+    return False if training.compiled is None else training.compiled.runner
+
+
+def mode_of(path: Path) -> Any:
+    """What ran the updates of a checkpoint, so that "auto" goes on with it; "auto" where there is no checkpoint."""
+    if not path.exists():
+        return "auto"
+    return read(path)[1].get("training", {}).get("compiled", False)
 
 
 def _kept(callbacks: tuple[Callback, ...]) -> list[str]:

@@ -29,13 +29,14 @@ def train_with(
     checkpoint: str | Path | None = None,
     every: int = 1,
     resume: bool = False,
+    compiled: bool | str = "auto",
 ) -> tuple[Network, History]:
     """Build a net as the metaparameters say, and train it.
 
     metaparameters: all that is chosen; patterns: (inputs (T, n), targets (T, m) or class numbers (T,)), or what has
     .inputs and .targets; they say how many inputs and outputs the net has: as many outputs as columns of the
     targets, or as the highest class number says, of validation too.
-    validation, callbacks, progress, per_update, checkpoint, every, resume: as for `train`.
+    validation, callbacks, progress, per_update, checkpoint, every, resume, compiled: as for `train`.
     Returns the net and its history, which keeps the metaparameters. Raises what `train` raises, ValueError also for a
     checkpoint of other metaparameters (their epochs aside). Source: C16.
 
@@ -61,7 +62,7 @@ def train_with(
         per_update=per_update,
         metaparameters=m.to_dict(),
     )
-    return training.net, course(training, m.epochs, callbacks, progress, checkpoint, every, resume)
+    return training.net, course(training, m.epochs, callbacks, progress, checkpoint, every, resume, compiled)
 
 
 def sizes(m: Metaparameters, patterns: Any, validation: Any = None) -> tuple[int, int]:

@@ -11,6 +11,7 @@ import numpy as np
 from ..nn.losses import Loss
 from ..nn.network import Network
 from .callbacks import Callback, listed
+from .compiled import compiled as compiled_updates
 from .fields import COUNT, NOT_NEGATIVE, whole_number
 from .history import History
 from .training import NotFiniteError as NotFiniteError
@@ -34,6 +35,7 @@ def train(
     checkpoint: str | Path | None = None,
     every: int = 1,
     resume: bool = False,
+    compiled: bool | str = "auto",
 ) -> History:
     """Train a network: after each batch of patterns w ← w + Δw, as the learning rule says.
 
@@ -45,8 +47,12 @@ def train(
     drawn anew for each epoch from rng, a Generator or a seed. schedule: η by the number of the update, in
     place of the rule's own η. validation: patterns that are not learnt, whose error is measured after each epoch.
     callbacks: called after each epoch. progress: whether to show how far it is. per_update: whether to keep the error
-    of every update. checkpoint: a file that holds the whole state after every `every` epochs; resume: go on from it
-    where it is there, with the same result to the last bit as without a break.
+    of every update. checkpoint: a file that holds the whole state, of the start and then after every `every` epochs;
+    resume: go on from it where it is there, with the same result to the last bit as without a break.
+    compiled: whether many updates run in one call of compiled code, with the same order and history, and results to
+    rounding: True, or an error that says why not; False; "NumPy", without a compiler, with the same bits; "auto", for
+    trainings of 10,000 updates and more, or as the checkpoint that it goes on from. Ctrl-C has its turn between such
+    calls, of at most 50 ms.
     A rule that needs the spread of the g_t takes it from the patterns of each batch; for a batch of one, which has
     none, from all patterns, once an epoch. Ctrl-C ends it between two updates, with the history so far.
     Returns a History. Raises ValueError or TypeError for patterns, sizes or options that do not fit, NotFiniteError
@@ -68,7 +74,7 @@ def train(
         validation=validation,
         per_update=per_update,
     )
-    return course(training, epochs, callbacks, progress, checkpoint, every, resume)
+    return course(training, epochs, callbacks, progress, checkpoint, every, resume, compiled)
 
 
 def course(
@@ -79,6 +85,7 @@ def course(
     checkpoint: str | Path | None,
     every: int,
     resume: bool,
+    compiled: bool | str,
 ) -> History:
     """The whole course of a training, from its start or from a checkpoint; arguments as for `train`."""
     epochs = whole_number(epochs, "epochs", NOT_NEGATIVE)
@@ -86,4 +93,9 @@ def course(
     if resume and checkpoint is None:
         raise ValueError("resume=True needs the checkpoint to resume from: checkpoint=path")
     where = None if checkpoint is None else (Path(checkpoint), every)
+    if compiled == "auto" and resume and where:
+        from .checkpoint import mode_of
+
+        compiled = mode_of(where[0])
+    training.compiled = compiled_updates(training, compiled, epochs)
     return training.run(epochs, listed(callbacks), progress, where, resume)

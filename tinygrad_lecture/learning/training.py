@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.debug import NotFiniteError as NotFiniteError
+from ..engine.tensor import Tensor
 from ..engine.tree import tree_map
 from ..nn.init import warn_of_spread
 from ..nn.losses import Loss
@@ -18,6 +20,7 @@ from ..nn.losses import loss as loss_of
 from ..nn.network import Network
 from ..transforms import gradient_moments
 from .callbacks import Callback, tell, verdict
+from .compiled import Updates
 from .fields import COUNT, whole_number
 from .history import History
 from .interrupts import Interrupts
@@ -25,9 +28,8 @@ from .patterns import cast, checked, how_many, parts, some
 from .progress import Progress
 from .rules import rule as rule_of
 
-
-class NotFiniteError(ArithmeticError):
-    """A gradient, an error or an update that is NaN or infinite: training stopped before any weight was written."""
+PIECE = 2**16
+"""So many weights are looked at at once."""
 
 
 class Training:
@@ -66,8 +68,9 @@ class Training:
         self.update = 0
         self._given = None if metaparameters is None else dict(metaparameters)
         self.history = History(metaparameters=self._given or self.described())
-        self._moments = gradient_moments(self._sum_of_errors) if getattr(self.rule, "needs_moments", False) else None
+        self._moments = gradient_moments(self.sum_of_errors) if getattr(self.rule, "needs_moments", False) else None
         self._of_epoch: Any = None  # moments over all patterns, once they were needed in this epoch
+        self.compiled: Updates | None = None
         if net.init == "lecture" and isinstance(self.x, np.ndarray):
             warn_of_spread(self.x)
 
@@ -97,27 +100,35 @@ class Training:
         resume: bool,
     ) -> History:
         """Go on until there are so many epochs, or something stops it; checkpoint: a file, and how often."""
-        tell(callbacks, "at_start", self)
-        self.net.metaparameters = dict(self.history.metaparameters)
-        if checkpoint:
-            from . import checkpoint as file
-        if checkpoint and resume and checkpoint[0].exists():
-            file.take_up(self, checkpoint[0], callbacks)
-        # stopped by a callback before: asked again, it may now have more patience
-        reason = verdict(callbacks, self) if self.history.stopped else ""
-        self.history.stopped = ""
-        with Interrupts() as interrupts, Progress(epochs, progress) as bar:
-            while not reason and len(self.history) < epochs:
-                if not self.one_epoch(interrupts):
-                    break
-                bar.show(self.history)
-                reason = verdict(callbacks, self)
-                n = len(self.history)
-                if checkpoint and (n % checkpoint[1] == 0 or reason or n == epochs):
-                    self.history.stopped = reason
-                    file.write_down(self, checkpoint[0], callbacks)
-        self.history.stopped = reason or ("interrupted" if interrupts.came else "epochs")
-        tell(callbacks, "at_end", self)
+        with Interrupts() as interrupts:
+            self.net.metaparameters = dict(self.history.metaparameters)
+            tell(callbacks, "at_start", self)
+            if checkpoint:
+                from . import checkpoint as file
+
+                with interrupts.written():
+                    if resume and checkpoint[0].exists():
+                        file.take_up(self, checkpoint[0], callbacks)
+                    else:  # of the start: from what is broken off before the first epoch nothing else would lead back
+                        file.write_down(self, checkpoint[0], callbacks)
+            # stopped by a callback before: asked again, it may now have more patience
+            reason = verdict(callbacks, self) if self.history.stopped else ""
+            self.history.stopped = ""
+            with Progress(epochs, progress) as bar:
+                while not (reason or interrupts.came) and len(self.history) < epochs:
+                    if not self.one_epoch(interrupts):
+                        break
+                    bar.show(self.history)
+                    reason = verdict(callbacks, self)
+                    n = len(self.history)
+                    if checkpoint and (n % checkpoint[1] == 0 or reason or n == epochs):
+                        self.history.stopped = reason
+                        with interrupts.written():
+                            file.write_down(self, checkpoint[0], callbacks)
+            self.history.stopped = reason or ("interrupted" if interrupts.came else "epochs")
+            tell(callbacks, "at_end", self)
+        if interrupts.came and not reason:  # perhaps only at the end
+            self.history.stopped = "interrupted"
         return self.history
 
     def one_epoch(self, interrupts: Interrupts) -> bool:
@@ -127,14 +138,18 @@ class Training:
         errors = []
         self._of_epoch = None
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is looked for, and told better
-            for batch in self._batches():
-                if interrupts.came:
-                    return False
-                size = self.T if batch is None else len(batch)
-                error, norm, eta = self.one_update(some(self.x, batch), some(self.target, batch), size, interrupts)
-                total += error * size
-                squares += norm * norm
-                errors.append(error)
+            for batches in self._batches():
+                size = self.T if batches[0] is None else len(batches[0])
+                while batches:
+                    if interrupts.came:
+                        return False
+                    found, norms, etas = self._some_updates(batches, size, interrupts)
+                    batches = batches[len(found) :]
+                    for error, norm in zip(found, norms, strict=True):
+                        total += error * size
+                        squares += norm * norm
+                    errors += found
+                    eta = etas[-1]
             v = None if self.held_out is None else float(self.loss(self.net(self.held_out[0]), self.held_out[1]))
             w_norm = float(np.linalg.norm(self.net.w))
         h = self.history
@@ -147,35 +162,66 @@ class Training:
         h.seconds.append(perf_counter() - begin)
         return True
 
+    def _some_updates(
+        self, batches: list[np.ndarray | None], size: int, interrupts: Interrupts
+    ) -> tuple[list[float], list[float], list[float]]:
+        """Error, |g| and η of the first of these updates: of as many as one call of compiled code makes, or of one."""
+        if self.compiled is not None:
+            found = self.compiled.run(batches, interrupts)
+            if found[0]:
+                return found
+            # the first one would not be finite: made by itself, it says what is not
+        batch = batches[0]
+        error, norm, eta = self.one_update(some(self.x, batch), some(self.target, batch), size, interrupts)
+        return [error], [norm], [eta]
+
     def one_update(self, x: Any, target: Any, size: int, interrupts: Interrupts) -> tuple[float, float, float]:
         """E and |g| of a batch, and η; the weights are written last, and all at once."""
-        net = self.net
-        E = self.loss(net(x, net.leaves), target)
-        E.backward()
+        net, leaves = self.net, self.net.leaves
+        for t in leaves.values():
+            t.zero_grad()  # of another walk, or of one that was interrupted
+        E = self.loss(net(x, leaves), target)
+        if isinstance(E, Tensor):  # else all weights are blocked, and g is 0
+            E.backward()
+        error = float(E.item())
+        del E  # the activities of a large batch need not stay while the weights are written
         g = net.collect()
-        error, norm = E.item(), float(np.sqrt(g.dot(g)))
+        norm = float(np.sqrt(g.dot(g)))
         if not (np.isfinite(error) and np.isfinite(norm)):
             self._must_be_finite(error, gradient=g)
         moments = None if self._moments is None else self._spread(x, target, size)
         eta = float(self.rule.eta if self.schedule is None else self.schedule(self.update))
         delta, state = self.rule.delta_w(g, self.state, w=net.w, eta=eta, moments=moments)
-        w = net.w + delta
-        if not np.isfinite(w.dot(w)):
-            self._must_be_finite(error, **{"update Δw": delta, "sum w + Δw": w})
+        if not _finite_sum(net.w, delta):
+            self._must_be_finite(error, **{"update Δw": delta, "sum w + Δw": net.w + delta})
         with interrupts.written():
-            net.assign(w)
+            net.weights.add(delta)
             self.state = state
             self.update += 1
         return error, norm, eta
 
-    def _batches(self) -> Iterator[np.ndarray | None]:
-        """The numbers of the patterns of each batch; None for all of them."""
+    def _batches(self) -> Iterator[list[np.ndarray | None]]:
+        """Batches of one size in a list, each the numbers of its patterns, or None for all; what is left comes last."""
         if self.batch_size is None:
-            yield None
+            yield [None]
             return
         order = self.rng.permutation(self.T)
-        for begin in range(0, self.T, self.batch_size):
-            yield order[begin : begin + self.batch_size]
+        B, whole = self.batch_size, self.T - self.T % self.batch_size
+        if whole:
+            yield [order[begin : begin + B] for begin in range(0, whole, B)]
+        if whole < self.T:
+            yield [order[whole:]]
+
+    def write(self, w: np.ndarray, state: Any, n: int, interrupts: Interrupts) -> None:
+        """Take over what n updates have come to."""
+        with interrupts.written():
+            self.net.assign(w)
+            self.state = state
+            self.update += n
+
+    def moments_of_epoch(self, size: int) -> tuple[np.ndarray, np.ndarray] | None:
+        """Mean and variance over all patterns, where the rule needs them and batches of one have none."""
+        return self._spread(self.x, self.target, 1) if size == 1 and self._moments is not None else None
 
     def _spread(self, x: Any, target: Any, size: int) -> tuple[np.ndarray, np.ndarray]:
         """Mean and variance of the g_t over the batch, packed; over all patterns for a batch of one, which has none."""
@@ -190,7 +236,8 @@ class Training:
             self._of_epoch = found
         return found
 
-    def _sum_of_errors(self, p: Any, x: Any, target: Any) -> Any:
+    def sum_of_errors(self, p: Any, x: Any, target: Any) -> Any:
+        """Σ_t E_t of some patterns, for weights p by name."""
         return np.sum(self.loss.errors(self.net(x, p), target))
 
     def _fitting(self, given: Any, what: str) -> tuple[Any, Any]:
@@ -224,6 +271,22 @@ class Training:
                 )
         if not np.isfinite(error):
             raise NotFiniteError(f"the error is {error} {where}; no weight was written. Look at its patterns")
+
+
+def _finite_sum(w: np.ndarray, delta: np.ndarray) -> bool:
+    """Whether w + Δw and its square are finite, a piece at a time: no vector is made.
+
+    Raises ValueError for a Δw of another shape than w.
+    """
+    if np.shape(delta) != w.shape:
+        raise ValueError(
+            f"the rule gave Δw of shape {np.shape(delta)}, but w has shape {w.shape}; they must be the same"
+        )
+    for begin in range(0, w.size, PIECE):
+        part = w[begin : begin + PIECE] + delta[begin : begin + PIECE]
+        if not np.isfinite(part.dot(part)):
+            return False
+    return True
 
 
 def _rule(given: Any) -> Any:

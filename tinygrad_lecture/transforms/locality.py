@@ -21,10 +21,10 @@ from ..rules.network import linear
 from .arguments import Run
 
 
-def by_locality(ran: Run, y: Any, T: int) -> tuple[list[Array] | None, list[Array]]:
+def by_locality(ran: Run, y: Any, T: int, differentiable: bool = False) -> tuple[list[Array] | None, list[Array]]:
     """The g_t of every weight from one walk back from y, None where a weight is used in another way; and the gradient.
 
-    ran: a run of a function that gave y, by its weights; T: the number of patterns.
+    ran: a run of a function that gave y, by its weights; T: the number of patterns; differentiable: as for the walk.
     """
     found: dict[int, Array] = {}
     weights = {x.stamp for x in ran.inputs}
@@ -48,7 +48,8 @@ def by_locality(ran: Run, y: Any, T: int) -> tuple[list[Array] | None, list[Arra
     arrived: dict[int, Array] = {}
     if y.__class__ is Tensor and y.needs:
         first, last = ran.inputs[0].stamp, ran.inputs[-1].stamp
-        ends, outside = errors_at_ends([(y, arriving(y, None))], first=first, last=last, watch=watch)
+        starts = [(y, arriving(y, None))]
+        ends, outside = errors_at_ends(starts, first=first, last=last, differentiable=differentiable, watch=watch)
         arrived = {x.stamp: e for x, e in ends}
         unknown = unknown or outside
     g = [arrived.get(x.stamp, np.zeros(x.shape, x.dtype)) for x in ran.inputs]
@@ -104,20 +105,22 @@ def _of_each_pattern(n: Tensor, k: int, x: Tensor, err: Array, T: int) -> Array 
     """What node n hands on to its input k for each pattern by itself: (T, *x.shape); None where it cannot tell."""
     if err.ndim == 0 or err.shape[0] != T:
         return None
-    values = [v._data if v.__class__ is Tensor else v for v in n.inputs]
+    recorded = err.__class__ is Tensor
+    values = [v if recorded or v.__class__ is not Tensor else v._data for v in n.inputs]
+    out = n if recorded else n._data
     op: Any = n.op
     if op.slopes is not None:
-        return _broadcast_weight(n, k, x, err, promoted(values, n._data) if op.promotes else values)
-    other = np.asarray(values[0])
+        return _broadcast_weight(n, out, k, x, err, promoted(values, out) if op.promotes else values)
+    other = values[0] if recorded and values[0].__class__ is Tensor else np.asarray(values[0])
     if k == 0 or other.ndim != err.ndim + (op is not linear.op and x.ndim == 1):  # type: ignore[attr-defined]
         return None
     if op is linear.op and k == 1:  # type: ignore[attr-defined]
-        return _outer(err, other).astype(x.dtype, copy=False)
+        return _as(_outer(err, other), x.dtype)
     if op is linear.op:  # type: ignore[attr-defined]
-        return np.sum(err, axis=tuple(range(1, err.ndim - 1))).astype(x.dtype, copy=False)
+        return _as(np.sum(err, axis=tuple(range(1, err.ndim - 1))), x.dtype)
     if op in (OPS[np.matmul], OPS.get(np.dot)) and x.ndim <= 2:
         g = _outer(other, err if x.ndim == 2 else err[..., None])
-        return np.reshape(g, (T, *x.shape)).astype(x.dtype, copy=False)
+        return _as(np.reshape(g, (T, *x.shape)), x.dtype)
     return None
 
 
@@ -129,7 +132,11 @@ def _outer(a: Array, b: Array) -> Array:
     return np.reshape(a, (*lead, a.shape[-1])).mT @ np.reshape(b, (*lead, b.shape[-1]))
 
 
-def _broadcast_weight(n: Tensor, k: int, x: Tensor, err: Array, values: list[Array]) -> Array | None:
+def _as(g: Array, dtype: np.dtype[Any]) -> Array:
+    return g if g.dtype == dtype else g.astype(dtype)
+
+
+def _broadcast_weight(n: Tensor, out: Array, k: int, x: Tensor, err: Array, values: list[Array]) -> Array | None:
     """err ⊙ slope for each pattern, where broadcasting repeated the weight over the patterns."""
     op: Any = n.op
     if x.ndim == n.ndim and x.shape[0] != 1:
@@ -137,8 +144,8 @@ def _broadcast_weight(n: Tensor, k: int, x: Tensor, err: Array, values: list[Arr
     slope = op.slopes[k]
     if slope is None:
         return None
-    e = err * slope if slope.__class__ is float else odot(err, slope(n._data, *values, **n.options))
+    e = err * slope if slope.__class__ is float else odot(err, slope(out, *values, **n.options))
     e = np.broadcast_to(e, n.shape)
     own = x.shape if x.ndim < n.ndim else x.shape[1:]
     between = (1,) * (n.ndim - 1 - len(own))
-    return np.reshape(unbroadcast(e, (n.shape[0], *between, *own)), (n.shape[0], *x.shape)).astype(x.dtype, copy=False)
+    return _as(np.reshape(unbroadcast(e, (n.shape[0], *between, *own)), (n.shape[0], *x.shape)), x.dtype)

@@ -95,11 +95,7 @@ def gradient_moments(f: Callable[..., Any]) -> Callable[..., Any]:
         for begin in range(0, T, step):
             part = _part(patterns, slice(begin, begin + step))
             m = min(step, T - begin)
-            gs, _ = flatten(per_pattern(w, *part))
-            apart = [g - g[:1] for g in gs]  # exactly 0 where all are the same
-            middles = [np.mean(d, axis=0) for d in apart]
-            means = [g[0] + middle for g, middle in zip(gs, middles, strict=True)]
-            spreads = [np.sum((d - middle) ** 2, axis=0) for d, middle in zip(apart, middles, strict=True)]
+            means, spreads = _moments(flatten(per_pattern(w, *part))[0])
             if n:
                 shift = [new - old for new, old in zip(means, mean, strict=True)]
                 means = [old + d * (m / (n + m)) for old, d in zip(mean, shift, strict=True)]
@@ -111,6 +107,33 @@ def gradient_moments(f: Callable[..., Any]) -> Callable[..., Any]:
         return rebuild(mean), rebuild([s / T for s in spread])
 
     return moments
+
+
+def recorded_moments(f: Callable[..., Any]) -> Callable[..., Any]:
+    """What `gradient_moments` gives, as part of a recording, for an f that is known to sum over its patterns.
+
+    f, w, patterns: as for `gradient_moments`, where f is one of the library. Raises TypeError where a weight is used in
+    a way that does not show its g_t locally.
+    """
+
+    def moments(w: Any, *patterns: Any) -> tuple[Any, Any]:
+        T, rebuild = how_many(patterns, name_of(f)), flatten(w)[1]
+        ran = run(f, (w, *patterns), [0], {})
+        found, _ = by_locality(ran, scalar(ran.result, name_of(f)), T, differentiable=True)
+        if found is None:
+            raise TypeError(f"the g_t of {name_of(f)} cannot be recorded: a weight is not used pattern by pattern")
+        mean, spread = _moments(found)
+        return rebuild(mean), rebuild([s / T for s in spread])
+
+    return moments
+
+
+def _moments(gs: list[Array]) -> tuple[list[Array], list[Array]]:
+    """Mean of the g_t, and the sum of their squared distances from it."""
+    apart = [g - g[:1] for g in gs]  # exactly 0 where all are the same
+    middles = [np.mean(d, axis=0) for d in apart]
+    means = [g[0] + middle for g, middle in zip(gs, middles, strict=True)]
+    return means, [np.sum((d - middle) ** 2, axis=0) for d, middle in zip(apart, middles, strict=True)]
 
 
 def how_many(patterns: tuple[Any, ...], name: str) -> int:

@@ -1,0 +1,325 @@
+"""Programs as compiled C: what NumPy computes, to the stated bounds, or a word why there is no C."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import threading
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import tinygrad_lecture as tl
+from tests.cases import CASES, Case
+from tests.cases.base import Drawn
+from tinygrad_lecture.engine.tree import flatten
+from tinygrad_lecture.program.c import build
+from tinygrad_lecture.program.c.expressions import FLOATING, TRUTH, WHOLE
+from tinygrad_lecture.program.c.plan import NoFormError
+from tinygrad_lecture.program.c.runner import CRunner
+from tinygrad_lecture.program.c.source import source
+from tinygrad_lecture.program.running import CannotCompileError, computed
+
+try:
+    build.flags()
+except build.NoCompilerError as error:
+    pytest.skip(f"compiled code needs a C compiler: {error}", allow_module_level=True)
+
+EDGES = np.array(
+    [0, -0.0, 1, -1, 0.5, -0.5, 2, -3, 1e-8, -1e-8, 20, -20, 88, 800, -800, 1e30, -1e30, np.inf, -np.inf, np.nan]
+)
+
+
+def run_as_c(program: Any, *args: Any) -> list[Any]:
+    written = computed(program)
+    arrays = [a for a in flatten(list(args))[0] if isinstance(a, np.ndarray | np.generic)]
+    return CRunner(program, written)(arrays)
+
+
+def wanted(program: Any, *args: Any) -> list[Any]:
+    outs = flatten(program(*args))[0]
+    return [outs[i] for i in computed(program)]
+
+
+def agree(got: Any, numpys: Any, units: float) -> None:
+    """To so many units in the last place of the largest element, NaN with NaN, ∞ with the same ∞."""
+    got, numpys = np.asarray(got), np.asarray(numpys)
+    assert got.shape == numpys.shape
+    assert got.dtype == numpys.dtype
+    if got.dtype.kind != "f":
+        np.testing.assert_array_equal(got, numpys)
+        return
+    with np.errstate(invalid="ignore"):
+        largest = np.max(np.abs(numpys), initial=0.0, where=np.isfinite(numpys))
+        np.testing.assert_allclose(got, numpys, rtol=0, atol=units * np.finfo(got.dtype).eps * float(largest))
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=lambda c: c.name)
+@settings(max_examples=1 if settings.default.max_examples <= 100 else 50, suppress_health_check=list(HealthCheck))
+@given(data=st.data(), seed=st.integers(0, 2**32 - 1))
+def test_a_function_and_its_backward_pass_compute_what_numpy_computes(case: Case, data: Any, seed: int) -> None:
+    with np.errstate(all="ignore"), warnings.catch_warnings():  # what a case overflows or divides by is not at stake
+        warnings.simplefilter("ignore", RuntimeWarning)
+        _both_agree(case, case.make(data.draw, rng := np.random.default_rng(seed)), rng)
+
+
+def _both_agree(case: Case, d: Drawn, rng: np.random.Generator) -> None:
+    y = d.f(*d.xs)
+    errors = rng.normal(size=np.shape(y)).astype(np.asarray(y).dtype)
+
+    def forward_and_back(xs: Any, err: Any) -> Any:
+        y, pull = tl.vjp(d.f, *xs)
+        return y, pull(err)
+
+    given_ = (list(d.xs), errors if errors.ndim else errors[()])
+    program = tl.record(forward_and_back)(*given_)
+    try:
+        got = run_as_c(program, *given_)
+    except NoFormError as error:
+        why = str(error)
+        got = None
+    if got is None:
+        assert re.search(NO_FORM, why), f"{case.name} has no form in C, which nothing explains: {why}"
+        return
+    for c, numpys in zip(got, wanted(program, *given_), strict=True):
+        # a few units for every function, and sums in another order, of at most some dozen terms
+        agree(c, numpys, units=500)
+
+
+NO_FORM = "|".join(
+    [
+        # decompositions, sorting and the like run in NumPy's own compiled code
+        "solve|inv of|det of|cofactors|slogdet|sort|partition|median|einsum|tensordot",
+        "cumsum|cumprod|norm|weighted_average|nan(mean|max|min|var|std|prod|sum)|argm(ax|in)|searchsorted|digitize",
+        # SciPy's functions are not in C's library
+        "erf|erfc|erfcx|erfinv|erfcinv|ndtr|log_ndtr|gamma|psi|digamma|polygamma|[jyi][01v] of|i[01]e|expit|logit",
+        "xlogy|xlog1py|entr|log_expit|gauss|rel_entr|kl_div",
+        # what no table of C types has, or no loop of ours
+        "float128|float16|longdouble|index of|plain number|a product of dtypes|np.dot of|flattened|operand of type",
+        "sinc|remainder|floor_divide|logaddexp2|isposinf|isneginf|round|isclose|polygamma|linear of|shape|count",
+        "max of|min of|prod of|with (initial|ddof|correction)",
+    ]
+)
+"""What may have no form in C: it runs by NumPy, and `report()` says so."""
+
+
+def test_most_operations_have_a_form_in_c() -> None:
+    assert len(FLOATING) > 50
+    assert {"tanh", "exp", "logistic", "odot", "maximum"} <= FLOATING.keys()
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_every_elementwise_operation_keeps_its_tails_zeros_infinities_and_nans(dtype: Any) -> None:
+    """One program for all of them: the functions of one number at all edges, those of two at all pairs of edges."""
+    from tinygrad_lecture.engine.op import OPS
+    from tinygrad_lecture.engine.tensor import apply
+
+    ops = {op.name: op for op in OPS.values()}
+    a, b = (np.ascontiguousarray(x.ravel(), dtype) for x in np.meshgrid(EDGES, EDGES))
+    names = [n for n in {**FLOATING, **TRUTH} if n in ops and n not in ("clip", "bitwise_and", "bitwise_or")]
+    names = [n for n in names if n not in ("bitwise_xor", "invert", "conjugate")]
+
+    def all_of_them(a: Any, b: Any) -> Any:
+        outs = {}
+        for n in names:
+            outs[n] = apply(ops[n], (a, b) if "{1}" in {**FLOATING, **TRUTH}[n] else (a,), {})
+        return outs
+
+    with np.errstate(all="ignore"):
+        program = tl.record(all_of_them)(a, b)
+        numpys = program(a, b)
+    got = dict(zip([n for i, n in enumerate(numpys)], run_as_c(program, a, b), strict=True))
+    tiny = np.finfo(dtype).tiny
+    for n in names:
+        y, c = numpys[n], got[n]
+        assert c.dtype == y.dtype, n
+        if y.dtype.kind == "b":
+            np.testing.assert_array_equal(c, y, err_msg=n)
+            continue
+        np.testing.assert_array_equal(np.isnan(c), np.isnan(y), err_msg=n)
+        infinite = np.isinf(y)
+        np.testing.assert_array_equal(c[infinite], y[infinite], err_msg=n)
+        zero = (y == 0) & (c == 0)
+        if n not in (
+            "maximum",
+            "minimum",
+            "fmax",
+            "fmin",
+            "relu",
+        ):  # which of two zeros NumPy gives depends on the machine
+            np.testing.assert_array_equal(np.signbit(c[zero]), np.signbit(y[zero]), err_msg=n)
+        rest = np.isfinite(y)
+        with np.errstate(over="ignore"):
+            off = np.abs(c[rest].astype(np.longdouble) - y[rest]) / (np.abs(y[rest].astype(np.longdouble)) + tiny)
+        # glibc's vector functions are at most 4 units in the last place off, NumPy's as many; ours combine two or three
+        assert np.max(off) <= 16 * np.finfo(dtype).eps, (n, float(np.max(off) / np.finfo(dtype).eps))
+
+
+def test_integers_and_masks_are_computed_exactly() -> None:
+    i, j = np.arange(-6, 6), np.array([3, -2, 1] * 4)
+    m, k = i % 2 == 0, j > 0
+
+    def f(i: Any, j: Any, m: Any, k: Any) -> Any:
+        whole = (i + j, i - j, i * j, -i, np.abs(i), np.maximum(i, j), np.minimum(i, j), np.sign(i), np.square(i))
+        whole += (i & j, i | j, i ^ j, ~i)
+        truth = (m & k, m | k, m ^ k, ~m, i < j, i == j, np.logical_and(i, m), np.where(m, i, j), np.where(k, 1.5, i))
+        return whole + truth + (np.sum(i), np.any(m), np.all(k), np.sum(m), i / j, m * 2.0)
+
+    program = tl.record(f)(i, j, m, k)
+    for c, numpys in zip(run_as_c(program, i, j, m, k), wanted(program, i, j, m, k), strict=True):
+        agree(c, numpys, units=2)
+    assert WHOLE.keys() <= {e.op.name for e in program.equations} | {"positive"}
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 5), (1, 7, 1), (40, 30, 50), (200, 64, 3), (2, 100, 100)])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_products_of_every_orientation_and_size_are_right(shape: tuple[int, int, int], dtype: Any) -> None:
+    """Small ones are loops, large ones go to the BLAS; both against the sum written out."""
+    m, k, n = shape
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(m, k)).astype(dtype), rng.normal(size=(k, n)).astype(dtype)
+
+    def f(a: Any, b: Any, at: Any, bt: Any) -> Any:
+        return a @ b, at.T @ b, a @ bt.T, at.T @ bt.T, a[::-1] @ b[:, ::-1], a @ b[:, 0], a[0] @ b, a[0] @ b[:, 0]
+
+    args = (a, b, np.ascontiguousarray(a.T), np.ascontiguousarray(b.T))
+    whole = np.einsum("ik,kj->ij", a.astype(np.longdouble), b.astype(np.longdouble))
+    terms = np.abs(a).astype(np.longdouble) @ np.abs(b).astype(np.longdouble)
+    expected = [(whole, terms)] * 4 + [(whole[::-1, ::-1], terms[::-1, ::-1])]
+    expected += [(whole[:, 0], terms[:, 0]), (whole[0], terms[0]), (whole[0, 0], terms[0, 0])]
+    for got, (y, size) in zip(run_as_c(tl.record(f)(*args), *args), expected, strict=True):
+        # γ_k = k ε / (1 − k ε) of the sum of absolute terms, for any order of summation
+        assert np.all(np.abs(got - y) <= 2 * (k + 2) * np.finfo(dtype).eps * size)
+
+
+@pytest.mark.parametrize("index", [(5,), (-6,), (0, 9)])
+def test_an_index_out_of_range_is_an_error_as_in_numpy(index: tuple[int, ...]) -> None:
+    x = np.arange(5.0)
+    program = tl.record(lambda x, i: x[i])(x, np.array([0] * len(index)))
+    with pytest.raises(IndexError, match=r"an index is out of range"):
+        run_as_c(program, x, np.array(index))
+    np.testing.assert_array_equal(run_as_c(program, x, np.array([-1] * len(index)))[0], x[[-1] * len(index)])
+
+
+def test_the_c_is_readable_and_names_the_lectures_equations() -> None:
+    net = tl.MLP([2, 3, 1])
+
+    def error(w: Any, x: Any, t: Any) -> Any:
+        return tl.squared_error(net(x, net.weights.named(w)), t)
+
+    program = tl.record(tl.grad(error))(net.w.copy(), np.zeros((4, 2)), np.zeros((4, 1)))
+    text = source(program, computed(program)).text
+    for equation in ("[in = W out]", "[out = f(in)]", "[err = Wᵀ δ]", "[δ = f'(in) ⊙ err]", "[∂W = Σ_t δ_t out_tᵀ]"):
+        assert equation in text
+    step = text[text.index("static inline int step") : text.index("/* Up to n")]
+    depth = 0
+    for line in step.splitlines()[1:-3]:
+        if line.strip() and not line.lstrip().startswith(("/*", "v", "for (int64_t j = 0; j < 3; j++) side")):
+            leading = len(line.lstrip()) - len(line.lstrip().lstrip("}"))
+            assert len(line) - len(line.lstrip()) == max(0, 2 * (1 + depth - leading)), line
+            depth += line.count("{") - line.count("}")
+
+
+# the compiler
+
+
+def with_environment(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    for cached in (build.compiler, build.flags, build._machine):
+        cached.cache_clear()
+
+
+@pytest.fixture
+def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """Another folder for compiled files, and a compiler that is looked for anew."""
+    with_environment(monkeypatch, TINYGRAD_LECTURE_CACHE=str(tmp_path / "cache"))
+    yield tmp_path / "cache"
+    monkeypatch.undo()
+    with_environment(monkeypatch)
+
+
+def test_compiled_files_are_kept_and_found_again(fresh: Path) -> None:
+    program = tl.record(lambda x: np.tanh(x) + 3.25)(np.zeros(3))
+    first = CRunner(program, computed(program))
+    again = CRunner(program, computed(program))
+    assert first.seconds > 0
+    assert again.seconds == 0
+    assert not [f for f in fresh.iterdir() if f.suffix != ".so"]  # neither sources nor temporary files stay
+
+
+def test_other_flags_compilers_and_sources_have_other_files(fresh: Path) -> None:
+    before = build._compiled("int f(void) { return 1; }\n", ("-O1",))[0]
+    assert build._compiled("int f(void) { return 2; }\n", ("-O1",))[0] != before
+    assert build._compiled("int f(void) { return 1; }\n", ("-O2",))[0] != before
+    assert build._compiled("int f(void) { return 1; }\n", ("-O1",)) == (before, False)
+
+
+def test_many_at_once_compile_the_same_source_without_harm(fresh: Path) -> None:
+    program = tl.record(lambda x: np.exp(x) - 2.125)(np.zeros(3))
+    wanted_, found = np.exp(np.ones(3)) - 2.125, []
+
+    def go() -> None:
+        found.append(CRunner(program, computed(program))([np.ones(3)])[0])
+
+    threads = [threading.Thread(target=go) for _ in range(4)]
+    code = (
+        "import numpy as np, tinygrad_lecture as tl\n"
+        "f = tl.jit(lambda x: np.exp(x) - 2.125, runner='C')\n"
+        "print(f(np.ones(3))[0])"
+    )
+    others = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) for _ in range(3)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    for other in others:
+        assert float(other.communicate(timeout=120)[0]) == pytest.approx(wanted_[0], rel=1e-14)
+    for got in found:
+        np.testing.assert_allclose(got, wanted_, rtol=1e-14)  # a few units in the last place
+    assert not [f for f in fresh.iterdir() if f.suffix != ".so"]
+
+
+def test_without_a_compiler_auto_runs_by_numpy_and_c_says_what_to_install(
+    fresh: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_environment(monkeypatch, PATH=str(fresh), CC="")
+    f = tl.jit(lambda x: np.tanh(x) * 2.0)
+    np.testing.assert_array_equal(f(np.ones(3)), np.tanh(np.ones(3)) * 2.0)
+    assert "run by NumPy (there is no C compiler: set CC, install gcc or clang" in f.report()
+    with pytest.raises(
+        CannotCompileError, match=r"there is no C compiler: set CC, install gcc or clang, or `python -m pip"
+    ):
+        tl.jit(lambda x: np.tanh(x), runner="C")(np.ones(3))
+
+
+def test_a_compiler_that_fails_or_a_folder_that_cannot_be_written_is_told(
+    fresh: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_environment(monkeypatch, CC="false")
+    f = tl.jit(lambda x: np.tanh(x) * 2.5)
+    f(np.ones(3))
+    assert "compiles nothing" in f.report()
+    file = fresh.parent / "a file"
+    file.write_text("")
+    with_environment(monkeypatch, CC="cc", TINYGRAD_LECTURE_CACHE=str(file))
+    g = tl.jit(lambda x: np.tanh(x) * 2.75)
+    g(np.ones(3))
+    assert "cannot be kept in" in g.report() or "compiles nothing" in g.report()
+
+
+def test_a_long_program_is_not_compiled_and_says_so() -> None:
+    def long(x: Any) -> Any:
+        for _ in range(1600):
+            x = np.tanh(x) + 0.5
+        return x
+
+    f = tl.jit(long)
+    np.testing.assert_array_equal(f(np.ones(2)), long(np.ones(2)))
+    assert "3200 equations, more than the 3000 that are compiled at once" in f.report()

@@ -1,0 +1,147 @@
+"""C text compiled once, kept on disk, and loaded; and the BLAS that NumPy has loaded."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+FLAGS = ("-O3", "-march=native", "-fopenmp-simd", "-fno-math-errno", "-fno-trapping-math", "-fwrapv", "-std=gnu11")
+"""No -ffast-math: NaN, ∞, −0 and the order of sums stay what they are, but for the sums marked `omp simd`."""
+
+TIMEOUT = 60.0
+"""Seconds after which a compilation is given up."""
+
+
+class NoCompilerError(Exception):
+    """There is no C compiler here, or it failed."""
+
+
+@cache
+def compiler() -> tuple[str, ...]:
+    """The command of the C compiler: from CC, cc, gcc, clang, or the package ziglang. Raises NoCompilerError."""
+    given = os.environ.get("CC", "").split()
+    for command in ([given] if given else []) + [["cc"], ["gcc"], ["clang"]]:
+        path = shutil.which(command[0])
+        if path:
+            return (path, *command[1:])
+    from importlib.util import find_spec
+
+    if find_spec("ziglang") is not None:
+        return (sys.executable, "-m", "ziglang", "cc")
+    raise NoCompilerError(
+        'there is no C compiler: set CC, install gcc or clang, or `python -m pip install "tinygrad-lecture[native]"`'
+    )
+
+
+@cache
+def _machine() -> str:
+    """Compiler and processor: what a compiled file depends on besides its source."""
+    import platform
+
+    version = subprocess.run([*compiler(), "--version"], capture_output=True, text=True, timeout=TIMEOUT).stdout
+    processor = ""
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        wanted = ("model name", "flags", "Features")
+        processor = "\n".join(sorted({x for x in info.read_text().splitlines() if x.startswith(wanted)}))
+    return "\n".join((version, platform.platform(), platform.machine(), platform.processor(), processor))
+
+
+@cache
+def flags() -> tuple[str, ...]:
+    """The flags that this compiler takes: with the vector versions of exp and its kind, where it can link them."""
+    probe = 'extern double exp(double) __attribute__((simd("notinbranch"), const));\n'
+    probe += "void f(double *x) {\n#pragma omp simd\nfor (int i = 0; i < 64; i++) x[i] = exp(x[i]); }\n"
+    for candidate in ((*FLAGS, "-DVECTOR_MATH"), FLAGS, ("-O2", "-std=gnu11")):
+        try:
+            _compiled(probe, candidate)
+        except NoCompilerError:
+            continue
+        return candidate
+    raise NoCompilerError(f"{' '.join(compiler())} compiles nothing")
+
+
+def folder() -> Path:
+    """Where compiled files are kept: TINYGRAD_LECTURE_CACHE, or the user's cache folder."""
+    given = os.environ.get("TINYGRAD_LECTURE_CACHE")
+    if given:
+        return Path(given)
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "tinygrad_lecture"
+
+
+def built(text: str) -> tuple[Any, float]:
+    """The library of a C text, and the seconds that compiling took: 0 where it was on disk. Raises NoCompilerError."""
+    from time import perf_counter
+
+    begin = perf_counter()
+    path, fresh = _compiled(text, flags())
+    return ctypes.CDLL(str(path)), perf_counter() - begin if fresh else 0.0
+
+
+def _compiled(text: str, options: tuple[str, ...]) -> tuple[Path, bool]:
+    """The compiled file of a text and flags, made where it is not there: under a temporary name, then renamed."""
+    key = sha256("\0".join((text, *options, *compiler(), _machine())).encode()).hexdigest()[:32]
+    try:
+        place = folder()
+        place.mkdir(parents=True, exist_ok=True)
+        path = place / f"{key}.so"
+        if path.exists():
+            return path, False
+        handle, name = tempfile.mkstemp(suffix=".so", prefix=f"{key}-", dir=place)
+    except OSError as error:
+        raise NoCompilerError(
+            f"compiled code cannot be kept in {folder()} ({error}); set TINYGRAD_LECTURE_CACHE to a folder of yours"
+        ) from error
+    os.close(handle)
+    try:
+        source = Path(name).with_suffix(".c")
+        source.write_text(text, encoding="utf-8")
+        command = [*compiler(), *options, "-shared", "-fPIC", str(source), "-o", name, "-lm"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
+        if done.returncode:
+            raise NoCompilerError(f"{' '.join(compiler())} failed: {done.stderr.strip()[:2000]}")
+        Path(name).replace(path)
+    except (subprocess.TimeoutExpired, OSError) as error:
+        raise NoCompilerError(f"{' '.join(compiler())} failed: {error}") from error
+    finally:
+        Path(name).unlink(missing_ok=True)
+        Path(name).with_suffix(".c").unlink(missing_ok=True)
+    return path, True
+
+
+@cache
+def blas() -> tuple[int, int] | None:
+    """Addresses of dgemm and sgemm (with 64-bit integers) in the OpenBLAS that NumPy has loaded; None without one.
+
+    NumPy's own extension module was linked with it, so the loader finds it by that module: no path is guessed.
+    """
+    module = sys.modules.get("numpy._core._multiarray_umath")
+    if module is None or not getattr(module, "__file__", None):
+        return None
+    library = ctypes.CDLL(module.__file__)
+    for pattern in ("scipy_cblas_{}64_", "cblas_{}64_"):
+        try:
+            found = [ctypes.cast(library[pattern.format(name)], ctypes.c_void_p).value for name in ("dgemm", "sgemm")]
+        except AttributeError:
+            continue
+        if all(found):
+            return found[0] or 0, found[1] or 0
+    return None
+
+
+def empty(size: int) -> np.ndarray:
+    """Memory of so many bytes, beginning at a multiple of 64."""
+    memory = np.empty(size + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    return memory[start : start + size]

@@ -1,0 +1,108 @@
+"""Running a program's compiled C: on the arrays of one call, or over many steps in one call."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..program import Program, Spec
+from .build import blas, built, empty
+from .plan import NoFormError
+from .source import source
+
+LONGEST = 3000
+"""Equations in the longest program that is compiled: some seconds of work for a C compiler."""
+
+
+class CRunner:
+    """A program as compiled C.
+
+    program: what to run; written: the numbers of the outputs that it computes; halt: which of them, a truth value,
+    stops a run of many steps. seconds: what compiling took, 0 where it was on disk.
+    Raises NoFormError where something has no form in C, NoCompilerError where there is no compiler.
+    """
+
+    name = "C"
+
+    def __init__(self, program: Program, written: Sequence[int], halt: int | None = None) -> None:
+        if len(program.equations) > LONGEST:
+            raise NoFormError(f"{len(program.equations)} equations, more than the {LONGEST} that are compiled at once")
+        self.program = program
+        self.source = source(program, written, halt)
+        addresses = blas()
+        if self.source.uses_blas and addresses is None:
+            raise NoFormError("a large matrix product, since NumPy's BLAS was not found")
+        library, self.seconds = built(self.source.text)
+        self._run = library.run
+        self._run.restype = ctypes.c_int64
+        self._run.argtypes = [ctypes.c_int64, *[ctypes.c_void_p] * 4, ctypes.c_int64, *[ctypes.c_void_p] * 2]
+        if self.source.uses_blas and addresses is not None:
+            library.use_blas(ctypes.c_void_p(addresses[0]), ctypes.c_void_p(addresses[1]))
+        known = program.specs()
+        self._written: list[Spec] = [known[program.outputs[i]] for i in written]
+        self._constants = [a.ctypes.data for a in self.source.constants]
+        self._workspace = empty(self.source.workspace)
+        n_in = len(program.inputs) + len(self._constants)
+        self._still = np.zeros(max(n_in, len(written), 1), np.int64)
+
+    def __call__(self, arrays: Sequence[Any]) -> list[Any]:
+        """The written outputs for the inputs of one call."""
+        given = [np.asarray(a, order="C") for a in arrays]
+        outs = [np.empty(s.shape, s.dtype) for s in self._written]
+        self._steps(1, given, outs, self._still, self._still, self._still[:0])
+        return [a if a.ndim else a[()] for a in outs]
+
+    def many(
+        self, n: int, arrays: Sequence[Any], carried: Sequence[tuple[int, int]], moving: Sequence[int]
+    ) -> tuple[int, list[np.ndarray], list[np.ndarray]]:
+        """Up to n steps: how many were whole, what is carried after them, and what each has put out.
+
+        arrays: one for each input; carried: pairs of an input and the written output that takes its place in the next
+        step; moving: inputs that have a leading axis, one element for each step. Raises IndexError for an index that
+        is out of range.
+        """
+        given = [np.asarray(a, order="C") for a in arrays]
+        back = {out: place for place, out in carried}
+        outs = [np.empty(s.shape if k in back else (n, *s.shape), s.dtype) for k, s in enumerate(self._written)]
+        for place, _ in carried:
+            given[place] = given[place].copy()
+        in_moves, out_moves = np.zeros_like(self._still), np.zeros_like(self._still)
+        for place in moving:
+            in_moves[place] = given[place].nbytes // max(n, 1)
+        for k, a in enumerate(outs):
+            if k not in back:
+                out_moves[k] = a.nbytes // max(n, 1)
+        done = self._steps(n, given, outs, in_moves, out_moves, np.array(carried, np.int64).reshape(-1))
+        after = [outs[k] if done % 2 else given[place] for place, k in carried]
+        return done, after, [a for k, a in enumerate(outs) if k not in back]
+
+    def _steps(
+        self,
+        n: int,
+        given: list[np.ndarray],
+        outs: list[np.ndarray],
+        in_moves: np.ndarray,
+        out_moves: np.ndarray,
+        swaps: np.ndarray,
+    ) -> int:
+        pointers = [a.ctypes.data for a in given] + self._constants
+        ins = (ctypes.c_void_p * max(1, len(pointers)))(*pointers)
+        out = (ctypes.c_void_p * max(1, len(outs)))(*[a.ctypes.data for a in outs])
+        done: int = self._run(
+            n,
+            ctypes.addressof(ins),
+            ctypes.addressof(out),
+            self._workspace.ctypes.data,
+            swaps.ctypes.data,
+            len(swaps) // 2,
+            in_moves.ctypes.data,
+            out_moves.ctypes.data,
+        )
+        if done < 0:
+            raise IndexError(
+                f"{self.program.name}: an index is out of range{f', in step {-1 - done}' if n > 1 else ''}"
+            )
+        return done

@@ -1,0 +1,120 @@
+"""jit: record at the first call, run as compiled code from then on."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import update_wrapper
+from typing import Any
+
+import numpy as np
+
+from ..engine.recording import current
+from ..engine.tensor import Tensor
+from ..engine.tree import flatten, paths
+from ..transforms import must_call
+from .frozen import Snapshot, changed, recorded_purely, stale
+from .program import Program, Var, is_array, static_key
+from .record import record
+from .running import RUNNERS, computed, runner
+
+MANY = 16
+"""Programs of one function after which a warning says why there are so many."""
+
+
+@dataclass(slots=True)
+class Recorded:
+    """A program of a function, what runs it, and what it has frozen."""
+
+    program: Program
+    runner: Any
+    why: str
+    written: list[int]
+    frozen: Snapshot
+    calls: int = 0
+
+    def __call__(self, arrays: list[Any]) -> Any:
+        """Run it on the array arguments."""
+        self.calls += 1
+        outs = dict(zip(self.written, self.runner(arrays), strict=True))
+        given = dict(zip(self.program.inputs, arrays, strict=True))
+        return self.program.rebuild(
+            [outs[i] if i in outs else _own(x, given, self.program) for i, x in enumerate(self.program.outputs)]
+        )
+
+
+def _own(x: Any, given: dict[Var, Any], program: Program) -> Any:
+    """An output that no equation computes: a copy of an input or a constant, or a plain number."""
+    if x.__class__ is not Var:
+        return x
+    return np.array(given[x] if x in given else program.constants[x])[()]
+
+
+class Jit:
+    """A function that is recorded once for each form, shapes, dtypes and static numbers of its arguments; see `jit`."""
+
+    def __init__(self, f: Callable[..., Any], wanted: str) -> None:
+        self.f, self.wanted = f, wanted
+        self.name = getattr(f, "__name__", type(f).__name__)
+        self.programs: dict[Any, Recorded] = {}
+        update_wrapper(self, f)
+
+    def __call__(self, *args: Any) -> Any:
+        """The function's result, computed by its program."""
+        leaves, _ = flatten(list(args))
+        if current().depth or any(x.__class__ is Tensor for x in leaves):
+            return self.f(*args)  # inside a transform or a recording it is one more part of what is recorded there
+        return self.recorded(args, leaves)([a for a in leaves if is_array(a)])
+
+    def recorded(self, args: tuple[Any, ...], leaves: list[Any]) -> Recorded:
+        """The program for these arguments, recorded where there is none yet, or where what it froze has changed."""
+        key = tuple(paths(list(args))), tuple(static_key(a) for a in leaves)
+        known = self.programs.get(key)
+        if known is not None and not stale(known.program) and changed(self.f, known.frozen) is None:
+            return known
+        if known is None and len(self.programs) == MANY:
+            warnings.warn(
+                f"{self.name} has been recorded {MANY} times, for as many forms of its arguments; Python numbers "
+                f"are static, so pass what changes as an array: np.float64(eta)",
+                stacklevel=3,
+            )
+        program, before = recorded_purely(self.f, f"jit({self.name})", lambda: record(self.f)(*args))
+        written = computed(program)
+        found, why = runner(program, written, self.wanted)
+        self.programs[key] = Recorded(program, found, why, written, before)
+        return self.programs[key]
+
+    def report(self) -> str:
+        """One line for each program: for what arguments, how long it is, what runs it and why, how often it ran."""
+        lines = []
+        for (_, static), r in self.programs.items():
+            took = f", compiled in {r.runner.seconds:.2f} s" if r.runner.seconds else ""
+            why = f" ({r.why})" if r.why else ""
+            lines.append(
+                f"{self.name}({', '.join(map(str, static))}): {len(r.program.equations)} equations, "
+                f"run by {r.runner.name}{why}{took}, {r.calls} calls"
+            )
+        return "\n".join(lines) or f"{self.name} was not called yet"
+
+
+def jit(f: Callable[..., Any], *, runner: str = "auto") -> Jit:
+    """The same function, recorded at its first call and run as compiled code.
+
+    f: plain NumPy code, with transforms and learning rules inside if wanted (see `record`). For each form, shapes and
+    dtypes of its arguments it is recorded once; Python numbers, texts and None among them are static, and part of
+    the key. What it only refers to is frozen: when such an array or number changes, it is recorded anew.
+    runner: "auto" compiles to C where a compiler is found and all operations have a form in C, else calls NumPy
+    with the same bits as the function itself; "C" and "NumPy" insist.
+    `f.report()` says what runs. Compiled, each function of each element is at most a few units in the last place from
+    NumPy's, and sums are added in another order. Inside transforms and recordings it is f itself.
+    Raises TypeError where f cannot be recorded, RuntimeError where C was asked for and cannot be had. Source: C4.
+
+    >>> double = jit(lambda x: 2.0 * np.tanh(x))
+    >>> double(np.zeros(3))
+    array([0., 0., 0.])
+    """
+    must_call(f, "jit")
+    if runner not in RUNNERS:
+        raise ValueError(f"jit: runner must be one of {', '.join(RUNNERS)}, not {runner!r}")
+    return Jit(f, runner)
