@@ -16,6 +16,11 @@ import tinygrad_lecture as tl
 DEMOS = Path(__file__).parents[1] / "demos"
 
 SHOWS = {
+    "sunspots.py": [
+        "autoregression of order 12, least squares       0.126                0.358",
+        "12-8-1 net, Weigend and others 1990             0.086                0.35",
+        "mean of ",
+    ],
     "three_views.py": [
         "   (9)    δ_h = tanh'(in_h) ⊙ err_h",
         "   ↑ out_h   ↓ err_h   ↑ in_h   ↓ δ_h   h · tanh",

@@ -28,7 +28,7 @@ def test_the_examples_of_the_readme_run_one_after_the_other_and_print_what_it_sa
             with contextlib.redirect_stdout(out):
                 exec(body, names)
             printed = out.getvalue()
-    assert shown == 4
+    assert shown == 5
     assert names["w"].grad == pytest.approx(1.0000737296422, abs=1e-13)
 
 

@@ -136,6 +136,15 @@ def test_check_takes_random_arguments_of_the_shapes_given(model: Path, capsys: p
     assert "28 derivatives hold" in capsys.readouterr().out
 
 
+def test_check_climbs_the_rungs_that_are_chosen(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["check", f"{model}:error", "--rungs", "central,forward"]) == 0
+    assert "forward" in capsys.readouterr().out
+    assert cli.main(["check", f"{model}:error", "--rungs", "central"]) == 0
+    assert "forward" not in capsys.readouterr().out
+    text = refused(["check", f"{model}:error", "--rungs", "central,newton"], capsys)
+    assert "--rungs takes some of central, richardson, complex, forward, mpmath, with commas between" in text
+
+
 def test_trace_prints_the_flow_of_the_error(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["trace", f"{model}:error"]) == 0
     out = capsys.readouterr().out

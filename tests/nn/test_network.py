@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_lecture as tl
-from tests.nn.nets import Problem, problems
 from tests.oracles import complex_step
 from tinygrad_lecture.nn.mlp import MLP
 from tinygrad_lecture.nn.network import Network
 from tinygrad_lecture.nn.topology import ONE, Cluster, Connector, Topology
+from tinygrad_lecture.verify.strategies import Problem, problems
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(5, 2))

@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from hypothesis import strategies as st
 
-from tinygrad_lecture.nn.activations import ACTIVATIONS
 from tinygrad_lecture.nn.mlp import MLP
 from tinygrad_lecture.nn.network import Network
 from tinygrad_lecture.nn.topology import Cluster, Connector
@@ -77,33 +75,6 @@ KINDS: dict[str, Network] = {
         [Connector("x", "h"), Connector("h", "h", delay=2), Connector("y", "h", delay=1), Connector("h", "y")],
     ).unrolled(4),
 }
-
-
-@st.composite
-def networks(draw: st.DrawFn, most: int = 4, smooth: bool = False) -> Network:
-    """Any feed-forward network: skips, shared weights, biases, blocked connectors, several inputs and outputs.
-
-    most: neurons of a cluster; smooth: without activations that have a kink.
-    """
-    names = [name for name in ACTIVATIONS if not (smooth and name in ("relu", "leaky_relu"))]
-    n_inputs, n_inner = draw(st.integers(1, 2)), draw(st.integers(1, 4))
-    sizes = st.integers(1, most)
-    clusters = [Cluster(f"x{i}", draw(sizes)) for i in range(n_inputs)]
-    connectors: list[Connector] = []
-    for j in range(n_inner):
-        inner = Cluster(f"c{j}", draw(sizes), draw(st.sampled_from(names)))
-        sources = draw(st.lists(st.sampled_from([c.name for c in clusters] + ["one"]), min_size=1, max_size=4))
-        connectors += [Connector(source, inner.name, blocked=draw(st.integers(0, 5)) == 0) for source in sources]
-        clusters.append(inner)
-    shape = {c.name: c.n for c in clusters} | {"one": 0}
-    shared = []
-    for c in connectors:
-        key = f"V{shape[c.target]}_{shape[c.source]}"
-        shared.append(Connector(c.source, c.target, key if draw(st.booleans()) else "", c.blocked))
-    inputs = [c.name for c in clusters[:n_inputs]]
-    ends = [c.name for c in clusters if c.name not in {k.source for k in connectors} and c.name not in inputs]
-    middle = draw(st.sampled_from([c.name for c in clusters if c.name not in inputs]))
-    return Network(clusters, shared, inputs=inputs, outputs=list(dict.fromkeys([*ends, middle])))
 
 
 def problem(net: Network, seed: int, patterns: int = 4) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import tinygrad_lecture as tl
 from tests.oracles import complex_step
-from tests.show.nets import KINDS, networks, problem, recurrent, several
+from tests.show.nets import KINDS, problem, recurrent, several
 from tinygrad_lecture.nn.activations import ACTIVATIONS
 from tinygrad_lecture.nn.losses import LOSSES, loss
 from tinygrad_lecture.nn.mlp import MLP
@@ -20,6 +20,7 @@ from tinygrad_lecture.nn.network import Network
 from tinygrad_lecture.nn.topology import ONE, Cluster, Connector
 from tinygrad_lecture.show import functions, terms
 from tinygrad_lecture.show.algorithm import algorithm
+from tinygrad_lecture.verify.strategies import networks
 
 ROUNDING = 1e-10  # of the size of the gradients: sums of hundreds of roundings, which f' of gelu or gauss may enlarge
 

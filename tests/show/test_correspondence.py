@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_lecture as tl
-from tests.show.nets import KINDS, given_to, networks, problem
+from tests.show.nets import KINDS, given_to, problem
 from tinygrad_lecture.nn.losses import LOSSES, loss
 from tinygrad_lecture.nn.network import Network
 from tinygrad_lecture.show.algorithm import algorithm
 from tinygrad_lecture.show.drawing import draw
 from tinygrad_lecture.show.equations import equations
+from tinygrad_lecture.verify.strategies import networks
 
 NAME = r"(?:in|out|err|tar|δ)_\w+(?:\[\d+\])?|[∂Δ]\w+|\b[WbV]\d+(?:_\d+)?|\bV\b|\bE\b|\bT\b|η"
 

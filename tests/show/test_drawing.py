@@ -9,13 +9,14 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import given
 
-from tests.show.nets import KINDS, networks, recurrent
+from tests.show.nets import KINDS, recurrent
 from tinygrad_lecture.nn.mlp import MLP
 from tinygrad_lecture.nn.network import Network
 from tinygrad_lecture.nn.topology import Cluster, Connector
 from tinygrad_lecture.show.drawing import SHARED, draw
 from tinygrad_lecture.show.layout import layout
 from tinygrad_lecture.show.routes import ERROR
+from tinygrad_lecture.verify.strategies import networks
 
 SVG = "{http://www.w3.org/2000/svg}"
 ALL = KINDS | {"with a delay": recurrent}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.show.nets import KINDS, networks, recurrent
+from tests.show.nets import KINDS, recurrent
 from tinygrad_lecture.nn.activations import ACTIVATIONS
 from tinygrad_lecture.nn.losses import LOSSES
 from tinygrad_lecture.nn.mlp import MLP
@@ -16,6 +16,7 @@ from tinygrad_lecture.nn.network import Network
 from tinygrad_lecture.nn.topology import Cluster, Connector
 from tinygrad_lecture.show.algorithm import algorithm
 from tinygrad_lecture.show.equations import equations
+from tinygrad_lecture.verify.strategies import networks
 
 LECTURE = """\
 forward ↑

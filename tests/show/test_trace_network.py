@@ -12,8 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import tinygrad_lecture as tl
-from tests.nn.nets import Problem, problems
-from tests.show.nets import KINDS, given_to, networks, problem, recurrent
+from tests.show.nets import KINDS, given_to, problem, recurrent
 from tinygrad_lecture import Tensor, trace
 from tinygrad_lecture.nn.activations import ACTIVATIONS
 from tinygrad_lecture.nn.losses import LOSSES
@@ -24,6 +23,7 @@ from tinygrad_lecture.show.flow import MOST, SMALL, Flow
 from tinygrad_lecture.show.parts import Parts
 from tinygrad_lecture.verify.deltas import absolute_terms, by_hand, disagreement
 from tinygrad_lecture.verify.deltas_any import ByClusters, by_clusters
+from tinygrad_lecture.verify.strategies import Problem, networks, problems
 
 EXACT = 1e-12
 """Some thousand roundings, of the sum of the absolute values of all terms: two ways to compute the same formulas."""

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 
 import tinygrad_lecture as tl
-from tests.nn.nets import Arrays, Problem, problems
 from tests.oracles import complex_step
 from tinygrad_lecture.verify import deltas
 from tinygrad_lecture.verify.deltas_any import ByClusters, by_clusters
+from tinygrad_lecture.verify.strategies import Problem, problems
 
 ROUNDING = 1e-14  # of the absolute terms: some 50 roundings of 2⁻⁵²; 1e-12 is what is asked for
 
@@ -27,7 +27,7 @@ def error_of(problem: Problem, parameters: Any) -> Any:
     return sum(tl.squared_error(out, problem.targets[name]) for name, out in problem.outputs(parameters).items())
 
 
-def worst(automatic: Arrays, formula: ByClusters, unit: ByClusters) -> float:
+def worst(automatic: dict[str, np.ndarray], formula: ByClusters, unit: ByClusters) -> float:
     assert list(automatic) == list(formula.gradients)
     return max(
         (deltas.disagreement(g, formula.gradients[k], unit.gradients[k]) for k, g in automatic.items()), default=0.0

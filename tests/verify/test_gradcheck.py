@@ -187,13 +187,6 @@ def test_a_right_gradient_holds_at_zero_however_wide_the_function_is(f: Callable
     assert result, str(result)
 
 
-def holds_but_for_slopes_near_zero(result: GradcheckResult, size: float) -> bool:
-    """Nothing is called wrong; unclear may be what is below a hundredth of the size of the slopes."""
-    return all(
-        e.verdict == "ok" or (e.verdict == "unclear" and abs(e.automatic) < 1e-2 * size) for e in result.elements
-    )
-
-
 off_zero = st.one_of(st.floats(-2.0, -0.05), st.floats(0.05, 2.0))  # an argument of 0 says nothing of the scale
 
 
@@ -209,10 +202,10 @@ def test_a_right_gradient_holds_at_every_scale(name: str, x: np.ndarray, power: 
     f, a = SMOOTH[name], np.dtype(dtype).type
     s, t = a(10.0**power), a(10.0**out)
     result = check(lambda x: f(x / s) * t, (x.astype(dtype) * s).astype(dtype))
-    assert holds_but_for_slopes_near_zero(result, float(t) / float(s)), str(result)
+    assert result, str(result)
 
 
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(
     name=st.sampled_from(sorted(SMOOTH)),
     x=hnp.arrays(np.float64, (2, 2), elements=st.floats(-2.0, 2.0)),
@@ -220,7 +213,7 @@ def test_a_right_gradient_holds_at_every_scale(name: str, x: np.ndarray, power: 
 )
 def test_right_second_and_third_derivatives_hold(name: str, x: np.ndarray, dtype: str) -> None:
     result = check(SMOOTH[name], x.astype(dtype), order=3)
-    assert holds_but_for_slopes_near_zero(result, 1.0), str(result)
+    assert result, str(result)
 
 
 @pytest.mark.parametrize("order", [1, 2])
@@ -334,7 +327,8 @@ def test_an_infinite_gradient_is_not_finite() -> None:
 
 
 def test_a_jump_does_not_hold() -> None:
-    assert not check(lambda x: np.sum(np.where(x > 0, 1.0, 0.0) + x), np.array([0.0]))
+    result = check(lambda x: np.sum(np.where(x > 0, 1.0, 0.0) + x), np.array([0.0]))
+    assert {e.verdict for e in result.elements} == {"jump"}
 
 
 def test_noise_does_not_hold() -> None:
@@ -393,9 +387,11 @@ def test_the_table_has_a_line_for_each_element_the_worst_first() -> None:
     result = check(f, X)
     assert str(caught.value) == str(result)
     summary, header, *lines = str(result).splitlines()
+    lines, diagnoses = lines[:8], lines[8:]
+    assert len(diagnoses) == len(result.diagnoses) == 4  # the one factor, the other, and those of two directions
     assert summary == result.summary()
     assert "gradcheck of f: 8 of 8 derivatives do not hold" in summary
-    for column in ("element", "automatic", "numeric", "rel. error", "verdict"):
+    for column in ("element", "automatic", "numeric", "rel. error", "err/tol", "rung", "verdict"):
         assert column in header
     assert len(lines) == len(result.elements) == 8  # six elements, two directions
     assert result.worst.name in lines[0]
@@ -455,3 +451,17 @@ def test_a_rule_that_misuses_the_error_does_not_hold_for_a_scalar_function(rule:
 def test_a_scalar_function_is_told_without_the_error_it_was_checked_with() -> None:
     result = tl.gradcheck(lambda x: np.sum(x**3), np.array([1.0, 2.0]))
     assert [e.automatic for e in result.elements[:2]] == [3.0, 12.0]
+
+
+@pytest.mark.parametrize("factor", [0.0, 1.001, -1.0])
+def test_a_wrong_element_does_not_hold_beside_larger_ones_where_only_differences_look(factor: float) -> None:
+    f = sine(factor)  # the slack for rounding follows the larger slope, and must not cover the smaller one
+    for size in (1e-3, 1e-9, 1e-15):
+        result = check(lambda x, y, size=size: f(x) * size + 2.0 * y, 0.3, 0.0, rungs="central")
+        assert not result
+
+
+def test_float16_is_checked_with_its_own_rounding() -> None:
+    x = X.astype(np.float16)
+    assert check(lambda x: np.sum(np.tanh(x)), x)
+    assert not check(lambda x: np.sum(sine(1.2)(x)), x)

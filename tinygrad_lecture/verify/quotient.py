@@ -21,13 +21,21 @@ class Quotient:
     """A difference quotient of F and what it shows of itself.
 
     error: how uncertain it is; reach: the largest one-sided quotient among the steps down to its own,
-    the size of derivative that F can be seen to have; trouble: "kink", "unclear" or "".
+    the size of derivative that F can be seen to have; trouble: "kink", "jump", "unclear" or "".
+    best: which step it is; steps: the value of each step, and the error that the rounding of F gives it.
     """
 
     value: float
     error: float
     reach: float
     trouble: str
+    best: int = 0
+    steps: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def rounded(self) -> bool:
+        """Whether most of the error is the rounding of F: no step is large enough for its dtype, and small enough."""
+        return bool(self.steps) and self.steps[self.best][1] > 0.3 * self.error
 
 
 def settled_quotient(
@@ -41,7 +49,7 @@ def settled_quotient(
     """
     middle = along(0.0)[1]
     h = 256.0 * eps ** (1 / 3) * max(scale, 1.0)
-    values, noises, reaches, gaps = [], [], [], []
+    values, noises, reaches, gaps, moves = [], [], [], [], []
     for _ in range(STEPS):
         (right, above), (left, below) = along(h), along(-h)
         step = right - left
@@ -49,6 +57,7 @@ def settled_quotient(
         noises.append((8.0 * eps * max(abs(above), abs(below), abs(middle)) + 4.0 * blur * abs(values[-1])) / step)
         reaches.append(max(0.0, 2.0 * max(abs(above - middle), abs(middle - below)) / step - noises[-1]))
         gaps.append(2.0 * abs((above - middle) - (middle - below)) / step)
+        moves.append((abs(above - below), step * noises[-1]))
         h /= SHRINK
     errors = _errors(values, noises)
     errors[-2:] = [np.inf, np.inf]  # how they stand to smaller steps is not known
@@ -56,7 +65,9 @@ def settled_quotient(
     if best is None:
         return Quotient(np.nan, np.inf, 0.0, "unclear")
     reach = max(r for r in reaches[: best + 1] if np.isfinite(r))
-    return Quotient(values[best], errors[best], reach, "kink" if _apart(values, noises, gaps) else "")
+    trouble = "kink" if _apart(values, noises, gaps) else "jump" if _jumps(moves) else ""
+    steps = tuple(zip(values, noises, strict=True))
+    return Quotient(values[best], errors[best], reach, trouble, best, steps)
 
 
 def _errors(values: list[float], noises: list[float]) -> list[float]:
@@ -94,3 +105,9 @@ def _apart(values: list[float], noises: list[float], gaps: list[float]) -> bool:
         if 50.0 * noises[k] < 1e-3 * abs(values[k]):
             return False  # they have met
     return False
+
+
+def _jumps(moves: list[tuple[float, float]]) -> bool:
+    """Whether F moves as much over each of the last steps, though they shrink: moves are |ΔF| and its rounding."""
+    last = [move for move, _ in moves[-4:]]
+    return all(move > 50.0 * noise for move, noise in moves[-4:]) and max(last) < 1.5 * min(last)
