@@ -78,7 +78,7 @@ SHOWS = {
 }
 """Script → lines that it prints."""
 
-OPTIONS = {"digits.py": ["--small"]}
+OPTIONS = {"digits.py": ["--small"], "sunspots.py": ["--small"]}
 """Script → what makes it quick, where it takes long."""
 
 FIGURES = sorted(path.name for path in DEMOS.glob("*.py") if '"--figure"' in path.read_text(encoding="utf-8"))

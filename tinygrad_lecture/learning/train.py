@@ -98,4 +98,7 @@ def course(
 
         compiled = mode_of(where[0])
     training.compiled = compiled_updates(training, compiled, epochs)
-    return training.run(epochs, listed(callbacks), progress, where, resume)
+    try:
+        return training.run(epochs, listed(callbacks), progress, where, resume)
+    finally:
+        training.compiled = None  # each holds the other: freed at once, not by the garbage collector

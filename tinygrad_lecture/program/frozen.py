@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,23 +13,48 @@ from ..engine.tensor import Tensor
 from ..engine.tree import flatten
 from .program import Program
 
-Snapshot = dict[str, Any]
+_FIXED = (bool, int, float, complex, str, bytes, type(None), type, types.ModuleType, types.FunctionType)
+_FIXED += (types.BuiltinFunctionType, np.ufunc, np.dtype, np.generic)
+"""What cannot change while it is the same object; what a function refers to is watched for itself."""
+
+
+@dataclass(slots=True)
+class Watched:
+    """A name in the function's code, where its value is found, and what it was.
+
+    parts: copies of the arrays in it, and whatever else it holds, where it may change in itself; else None.
+    """
+
+    name: str
+    where: Any
+    key: Any
+    value: Any
+    parts: list[Any] | None
+
+    def same(self) -> bool:
+        """Whether the name stands for the same value as then."""
+        try:
+            now = self.where.cell_contents if self.key is None else self.where[self.key]
+        except (ValueError, KeyError):  # an empty cell, a name that is gone
+            return False
+        if now is not self.value and not _same([now], [self.value]):
+            return False
+        return self.parts is None or _same(_parts(now), self.parts)
+
+
+Snapshot = list[Watched]
 
 
 def snapshot(f: Callable[..., Any]) -> Snapshot:
-    """Name → value of whatever f's code refers to: cells, globals, defaults, those of functions in them too."""
-    found: Snapshot = {}
-    for name, value in _referred(f, "", set()):
-        found[name] = _seen(value)
-    return found
+    """Whatever f's code refers to: cells, globals, defaults, those of functions among them too."""
+    return list(_referred(f, "", set()))
 
 
-def changed(f: Callable[..., Any], before: Snapshot) -> str | None:
-    """The first name whose value is another one than in the snapshot; None where all are the same."""
-    now = snapshot(f)
-    for name in now.keys() | before.keys():
-        if name not in now or name not in before or not _same(now[name], before[name]):
-            return name
+def changed(before: Snapshot) -> str | None:
+    """The first name in a snapshot whose value is another one now; None where all are the same."""
+    for watched in before:
+        if not watched.same():
+            return watched.name
     return None
 
 
@@ -39,16 +65,12 @@ def recorded_purely(f: Callable[..., Any], what: str, record: Callable[[], Progr
     """
     before, drawn = snapshot(f), _global_generators()
     program = record()
-    name = changed(f, before)
+    name = changed(before)
     way_out = "once, when it is recorded, and never again"
     if name is not None:
-        raise TypeError(
-            f"{what}: it changes {name!r}, which would happen {way_out}; return what changes, and pass it in"
-        )
+        raise TypeError(f"{what}: it changes {name!r}, which would happen {way_out}; return and pass in what changes")
     if _global_generators() != drawn:
-        raise TypeError(
-            f"{what}: it draws from NumPy's global generator or Python's, {way_out}; pass random numbers in"
-        )
+        raise TypeError(f"{what}: it draws from NumPy's global generator or Python's, {way_out}; pass in what it draws")
     return program, before
 
 
@@ -63,37 +85,37 @@ def _global_generators() -> Any:
 def stale(program: Program) -> bool:
     """Whether an array or Tensor that a constant was copied from has other values now."""
     for v, origin in program.origins.items():
-        a, c = origin.numpy() if origin.__class__ is Tensor else origin, program.constants[v]
-        if a.shape != c.shape or a.dtype != c.dtype or not _equal(a, c):
+        a, c = origin._data if origin.__class__ is Tensor else origin, program.constants[v]
+        if np.shape(a) != c.shape or a.dtype != c.dtype or not _equal(np.asarray(a), c):
             return True
     return False
 
 
 def _equal(a: np.ndarray, b: np.ndarray) -> bool:
     """Equal bits, so that NaN equals itself, and 0.0 is not −0.0."""
-    if a.dtype.kind == "f" and a.size < 64:
+    if a.size < 1024:
         return a.tobytes() == b.tobytes()
     return bool(np.array_equal(a, b)) or a.tobytes() == b.tobytes()
 
 
-def _referred(f: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
+def _referred(f: Any, path: str, seen: set[int]) -> Iterator[Watched]:
     f = getattr(f, "__wrapped__", f)
     f = getattr(f, "__func__", f)
     if not isinstance(f, types.FunctionType) or id(f) in seen or _of_a_library(f):
         return
     seen.add(id(f))
-    named: dict[str, Any] = {}
-    for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True):
+    places: list[tuple[str, Any, Any]] = []
+    places += [(name, cell, None) for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True)]
+    names = {name for code in _codes(f.__code__) for name in code.co_names if name in f.__globals__}
+    places += [(name, f.__globals__, name) for name in sorted(names)]
+    places += [(f"default {i}", f.__defaults__, i) for i in range(len(f.__defaults__ or ()))]
+    places += [(f"default {name}", f.__kwdefaults__, name) for name in f.__kwdefaults__ or ()]
+    for name, where, key in places:
         try:
-            named[name] = cell.cell_contents
-        except ValueError:  # not yet filled
+            value = where.cell_contents if key is None else where[key]
+        except ValueError:  # a cell that is not yet filled
             continue
-    for code in _codes(f.__code__):
-        named |= {name: f.__globals__[name] for name in code.co_names if name in f.__globals__}
-    named |= {f"default {i}": value for i, value in enumerate(f.__defaults__ or ())}
-    named |= {f"default {name}": value for name, value in (f.__kwdefaults__ or {}).items()}
-    for name, value in named.items():
-        yield path + name, value
+        yield Watched(path + name, where, key, value, None if isinstance(value, _FIXED) else _parts(value))
         yield from _referred(value, f"{path}{name}.", seen)
 
 
@@ -110,12 +132,12 @@ def _of_a_library(f: types.FunctionType) -> bool:
     return (f.__module__ or "").partition(".")[0] in ("numpy", "scipy", __name__.partition(".")[0])
 
 
-def _seen(value: Any) -> Any:
-    """What is kept of a value to compare with later: numbers and texts, copies of arrays, else which object it is."""
+def _parts(value: Any) -> list[Any]:
+    """What is kept of a value that may change in itself: copies of its arrays, and whatever else it holds."""
     try:
         leaves = flatten(value)[0]
     except RecursionError:
-        return value
+        return [value]
     return [_kept(x) for x in leaves]
 
 
@@ -123,11 +145,11 @@ def _kept(x: Any) -> Any:
     if isinstance(x, np.ndarray):
         return x.copy()
     if x.__class__ is Tensor:
-        return x.numpy().copy()
+        return np.array(x._data)
     return repr(x.bit_generator.state) if isinstance(x, np.random.Generator) else x
 
 
-def _same(a: Any, b: Any) -> bool:
+def _same(a: list[Any], b: list[Any]) -> bool:
     if len(a) != len(b):
         return False
     for x, y in zip(a, b, strict=True):

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..engine.recording import current
 from ..engine.tensor import Tensor
-from ..engine.tree import flatten, paths
+from ..engine.tree import LEAVES, flatten, paths
 from ..transforms import must_call
 from .frozen import Snapshot, changed, recorded_purely, stale
 from .program import Program, Var, is_array, static_key
@@ -62,16 +62,18 @@ class Jit:
 
     def __call__(self, *args: Any) -> Any:
         """The function's result, computed by its program."""
-        leaves, _ = flatten(list(args))
+        leaves = list(args) if all(a.__class__ in LEAVES for a in args) else flatten(list(args))[0]
         if current().depth or any(x.__class__ is Tensor for x in leaves):
             return self.f(*args)  # inside a transform or a recording it is one more part of what is recorded there
         return self.recorded(args, leaves)([a for a in leaves if is_array(a)])
 
     def recorded(self, args: tuple[Any, ...], leaves: list[Any]) -> Recorded:
         """The program for these arguments, recorded where there is none yet, or where what it froze has changed."""
-        key = tuple(paths(list(args))), tuple(static_key(a) for a in leaves)
+        plain = len(leaves) == len(args) and all(a is b for a, b in zip(args, leaves, strict=True))
+        form = len(args) if plain else tuple(paths(list(args)))  # the form of arguments without containers
+        key = form, tuple([(a.shape, a.dtype) if is_array(a) else static_key(a) for a in leaves])
         known = self.programs.get(key)
-        if known is not None and not stale(known.program) and changed(self.f, known.frozen) is None:
+        if known is not None and not stale(known.program) and changed(known.frozen) is None:
             return known
         if known is None and len(self.programs) == MANY:
             warnings.warn(
@@ -88,11 +90,11 @@ class Jit:
     def report(self) -> str:
         """One line for each program: for what arguments, how long it is, what runs it and why, how often it ran."""
         lines = []
-        for (_, static), r in self.programs.items():
+        for r in self.programs.values():
             took = f", compiled in {r.runner.seconds:.2f} s" if r.runner.seconds else ""
             why = f" ({r.why})" if r.why else ""
             lines.append(
-                f"{self.name}({', '.join(map(str, static))}): {len(r.program.equations)} equations, "
+                f"{self.name}({', '.join(map(str, r.program.static))}): {len(r.program.equations)} equations, "
                 f"run by {r.runner.name}{why}{took}, {r.calls} calls"
             )
         return "\n".join(lines) or f"{self.name} was not called yet"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -102,6 +103,32 @@ class Program:
         from .explain import explained
 
         return explained(self)
+
+    def save(self, path: str | Path) -> None:
+        """Write the program into a file, whole or not at all, which `Program.load` reads; never pickled.
+
+        path: ends in .npz, or .safetensors. Raises TypeError for a function of one's own in it, which no file can hold.
+        Source: C4.
+        """
+        from ..nn.files import write
+        from .saving import described
+
+        info, arrays = described(self)
+        write(path, arrays, {"kind": "program", "program": info})
+
+    @classmethod
+    def load(cls, path: str | Path) -> Program:
+        """The program that `save` wrote. Raises DamagedFile for whatever is not as it was written. Source: C4."""
+        from ..nn.files import DamagedFile, read
+        from .saving import made_again
+
+        arrays, info = read(path)
+        if info.get("kind") != "program":
+            raise DamagedFile(path, f"it holds no program, but a {info.get('kind')}")
+        try:
+            return made_again(info["program"], arrays)
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
+            raise DamagedFile(path, f"no program can be made of it ({type(error).__name__}: {error})") from error
 
     def __str__(self) -> str:
         """One equation a line, with shapes and dtypes."""

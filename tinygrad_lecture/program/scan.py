@@ -124,7 +124,7 @@ def scan(step: Step, carry: Any, xs: Any = None, length: int | None = None, *, r
     key = runner, tuple(paths([carry, xs])), tuple(static_key(a) for a in flatten((carry, first))[0])
     known = _KNOWN.setdefault(step, {})
     found = known.get(key)
-    if found is None or stale(found.program) or changed(step, found.frozen) is not None:
+    if found is None or stale(found.program) or changed(found.frozen) is not None:
         found = known[key] = steps(step, tree_map(_scalar, carry), first, runner)
     _, after, ys = found(n, leaves[:n_carry], leaves[n_carry:])
     result: tuple[Any, Any] = found.program.rebuild([*(a[()] for a in after), *ys])

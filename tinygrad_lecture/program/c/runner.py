@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,9 @@ from ..program import Program, Spec
 from .build import blas, built, empty
 from .plan import NoFormError
 from .source import source
+
+SMALL = 2**15
+"""Arrays of so many bytes or fewer are copied rather than asked for their address."""
 
 LONGEST = 3000
 """Equations in the longest program that is compiled: some seconds of work for a C compiler."""
@@ -47,13 +51,47 @@ class CRunner:
         self._workspace = empty(self.source.workspace)
         n_in = len(program.inputs) + len(self._constants)
         self._still = np.zeros(max(n_in, len(written), 1), np.int64)
+        self._lock = Lock()  # the buffers and the workspace serve one call at a time
+        self._in_buffers = [_buffer(known[v]) for v in program.inputs]
+        self._out_buffers = [_buffer(s) for s in self._written]
+        self._kept: dict[int, np.ndarray] = {}
+        pointers = [0 if b is None else b.ctypes.data for b in self._in_buffers] + self._constants
+        self._ins = (ctypes.c_void_p * max(1, n_in))(*pointers)
+        self._outs = (ctypes.c_void_p * max(1, len(written)))(
+            *[0 if b is None else b.ctypes.data for b in self._out_buffers]
+        )
+        still = self._still.ctypes.data
+        addresses_once = (ctypes.addressof(self._ins), ctypes.addressof(self._outs), self._workspace.ctypes.data)
+        self._once = (1, *addresses_once, still, 0, still, still)
 
     def __call__(self, arrays: Sequence[Any]) -> list[Any]:
-        """The written outputs for the inputs of one call."""
-        given = [np.asarray(a, order="C") for a in arrays]
-        outs = [np.empty(s.shape, s.dtype) for s in self._written]
-        self._steps(1, given, outs, self._still, self._still, self._still[:0])
-        return [a if a.ndim else a[()] for a in outs]
+        """The written outputs for the inputs of one call.
+
+        Small arrays are copied into and out of buffers whose addresses are known: that is quicker than asking for
+        those of other arrays.
+        """
+        with self._lock:
+            for i, a in enumerate(arrays):
+                buffer = self._in_buffers[i]
+                if buffer is None:
+                    a = np.asarray(a, order="C")
+                    self._kept[i] = a
+                    self._ins[i] = a.ctypes.data
+                else:
+                    buffer[...] = a
+            outs = []
+            for k, out in enumerate(self._out_buffers):
+                if out is None:
+                    s = self._written[k]
+                    out = np.empty(s.shape, s.dtype)
+                    self._outs[k] = out.ctypes.data
+                outs.append(out)
+            if self._run(*self._once) < 0:
+                raise IndexError(f"{self.program.name}: an index is out of range")
+            return [
+                (a.copy() if a.ndim else a[()]) if b is not None else a
+                for a, b in zip(outs, self._out_buffers, strict=True)
+            ]
 
     def many(
         self, n: int, arrays: Sequence[Any], carried: Sequence[tuple[int, int]], moving: Sequence[int]
@@ -91,18 +129,25 @@ class CRunner:
         pointers = [a.ctypes.data for a in given] + self._constants
         ins = (ctypes.c_void_p * max(1, len(pointers)))(*pointers)
         out = (ctypes.c_void_p * max(1, len(outs)))(*[a.ctypes.data for a in outs])
-        done: int = self._run(
-            n,
-            ctypes.addressof(ins),
-            ctypes.addressof(out),
-            self._workspace.ctypes.data,
-            swaps.ctypes.data,
-            len(swaps) // 2,
-            in_moves.ctypes.data,
-            out_moves.ctypes.data,
-        )
+        with self._lock:
+            done: int = self._run(
+                n,
+                ctypes.addressof(ins),
+                ctypes.addressof(out),
+                self._workspace.ctypes.data,
+                swaps.ctypes.data,
+                len(swaps) // 2,
+                in_moves.ctypes.data,
+                out_moves.ctypes.data,
+            )
         if done < 0:
             raise IndexError(
                 f"{self.program.name}: an index is out of range{f', in step {-1 - done}' if n > 1 else ''}"
             )
         return done
+
+
+def _buffer(s: Spec) -> np.ndarray | None:
+    """A buffer for a small array; a large one is used where it lies."""
+    n = int(np.prod(s.shape, dtype=int)) * s.dtype.itemsize
+    return np.empty(s.shape, s.dtype) if n <= SMALL else None
