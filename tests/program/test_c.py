@@ -323,3 +323,22 @@ def test_a_long_program_is_not_compiled_and_says_so() -> None:
     f = tl.jit(long)
     np.testing.assert_array_equal(f(np.ones(2)), long(np.ones(2)))
     assert "3200 equations, more than the 3000 that are compiled at once" in f.report()
+
+
+def test_many_small_values_do_not_fill_the_stack_of_a_thread() -> None:
+    def wide(x: Any) -> Any:
+        parts = [np.tanh(x * (0.001 * i)) for i in range(600)]  # 600 values of 4 kB, all alive to the end
+        return [p @ p for p in parts] + [np.sum(p * q) for p, q in zip(parts, parts[1:], strict=False)]
+
+    x = np.linspace(-1, 1, 512)
+    program = tl.record(wide)(x)
+    run, found = CRunner(program, computed(program)), []
+    before = threading.stack_size(2**19)
+    try:
+        thread = threading.Thread(target=lambda: found.append(run([x])))
+        thread.start()
+        thread.join()
+    finally:
+        threading.stack_size(before)
+    for c, numpys in zip(found[0], wanted(program, x), strict=True):
+        agree(c, numpys, units=600)

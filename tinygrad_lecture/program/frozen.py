@@ -13,7 +13,18 @@ from ..engine.tensor import Tensor
 from ..engine.tree import flatten
 from .program import Program
 
-_FIXED = (bool, int, float, complex, str, bytes, type(None), type, types.ModuleType, types.FunctionType)
+_FIXED: tuple[Any, ...] = (
+    bool,
+    int,
+    float,
+    complex,
+    str,
+    bytes,
+    type(None),
+    type,
+    types.ModuleType,
+    types.FunctionType,
+)
 _FIXED += (types.BuiltinFunctionType, np.ufunc, np.dtype, np.generic)
 """What cannot change while it is the same object; what a function refers to is watched for itself."""
 

@@ -18,7 +18,10 @@ from .lower import lowered
 from .plan import TYPES, Block, NoFormError, Plan, View, contiguous, planned
 
 ON_THE_STACK = 4096
-"""Values of so many bytes or fewer are local arrays, which the compiler may keep in registers."""
+"""Values of so many bytes or fewer are local arrays, which the compiler may keep in registers …"""
+
+STACK = 2**17
+"""… as long as they are together no more than this: threads have small stacks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,14 +255,15 @@ class Printer:
             if x.__class__ is Var and self.plan.view(x).base in life:
                 life[self.plan.view(x).base][1] = last
         places: list[tuple[int, int, int, int]] = []  # begin, end, first block, last block
-        total = 0
+        total = stack = 0
         for base, (first, end) in sorted(life.items(), key=lambda item: item[1]):
             if base in given or base not in self.plan.stored:
                 continue
             spec = self.spec(base)
             T, n = TYPES[spec.dtype.name], count(spec.shape)
             size = n * spec.dtype.itemsize
-            if size <= ON_THE_STACK:
+            if size <= ON_THE_STACK and stack + size <= STACK:
+                stack += -(-size // 64) * 64
                 self.line(f"{T} {base}[{max(n, 1)}] __attribute__((aligned(64)));")
                 continue
             size = -(-size // 64) * 64
