@@ -10,7 +10,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script, it finds the package and tests.*
 
-from tests.cases import KINKS, title
+from tests.cases import CASES, KINKS, title
+from tests.cases.underflow import UNDERFLOW
+from tests.rungs import RUNGS, reached
 from tinygrad_lecture.engine.op import COMPOSED, METHODS, OPS, PLAIN, Op
 from tinygrad_lecture.show.formula import formula, text_of
 
@@ -23,6 +25,14 @@ What every function does with a Tensor. This page is written by `python tests/op
 
 `y` is the output, `err` the error that arrives. Options are static; any other argument of NumPy's (`out=`, `dtype=`,
 `where=`, …) is refused with an error that says what to write.
+"""
+
+UNDERFLOWS = """Under `np.errstate(all="raise")` nothing is raised on the way back where a slope is finite and no
+smaller than the smallest normal number, but underflow here, where the slope is right all the same.
+"""
+
+LADDER = """The orders of derivative that the tests compare on each rung, by oracles that share no code with the engine;
+`tests/README.md` says where. Two rungs are the least, and one of them 4 or higher.
 """
 
 
@@ -94,6 +104,16 @@ def kinks() -> Iterator[list[str]]:
         yield [f"`{row.op}`", row.where.replace("|", "∣"), row.value.replace("|", "∣")]
 
 
+def underflow() -> Iterator[list[str]]:
+    for name in sorted(UNDERFLOW, key=str.lower):
+        yield [f"`{name}`", UNDERFLOW[name]]
+
+
+def ladder() -> Iterator[list[str]]:
+    for name in sorted(CASES, key=str.lower):
+        yield [f"`{name}`", *(reached(name).get(rung, "") for rung in RUNGS)]
+
+
 def table(head: list[str], rows: Iterator[list[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
@@ -110,12 +130,18 @@ def page() -> str:
         table(["function", "what it is"], compositions()),
         "## At the kinks\n",
         table(["operation", "where", "slope"], kinks()),
+        "## Where slopes underflow\n",
+        UNDERFLOWS,
+        table(["operation", "what underflows"], underflow()),
         "## Piecewise constant: Tensors without gradient\n",
         table(["operation", "options"], constants()),
         "## Plain answers, and constants shaped like a Tensor\n",
         ", ".join(f"`{name}`" for name in sorted(title(fn) for fn in PLAIN)) + "\n",
         "## Methods of ufuncs\n",
         table(["method", "what it is"], methods()),
+        "## The rungs of the ladder that each has reached\n",
+        LADDER,
+        table(["operation", *(f"{rung}: {oracle}" for rung, oracle in RUNGS.items())], ladder()),
     ]
     return "\n".join(sections)
 

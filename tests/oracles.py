@@ -1,9 +1,11 @@
-"""Derivatives that share no code with the engine: complex step, and differences."""
+"""Derivatives that share no code with the engine: complex step, differences, and what mpmath says of their digits."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
+import mpmath as mp
 import numpy as np
 
 Function = Callable[..., np.ndarray]
@@ -57,3 +59,32 @@ def _by_element(derivative: Callable[[int, tuple[int, ...]], float], xs: Arrays)
         for index in np.ndindex(x.shape):
             out[n][index] = derivative(n, index)
     return out
+
+
+NUDGE = mp.mpf(10) ** -20
+
+
+def misjudged(
+    exact: Callable[..., Any], at: Sequence[Any], got: float, info: Any, times: float = 1.0, steep: bool = True
+) -> str:
+    """What is wrong with a number that should be exact(*at), or nothing: it may be off by (16 + κ) ε.
+
+    κ |y| = Σ |xᵢ ∂ᵢy| is what a relative change of the inputs makes, by differences of 20 digits; steep: whether it
+    counts. times: for how many times as much there is a reason. Below the smallest normal number it is ε of that
+    number: so are floats spaced there. What is larger than the largest number, or all but, may be ∞.
+    """
+    try:
+        y = exact(*at)
+        moved = [exact(*[x * (1 + NUDGE) if i == k else x for i, x in enumerate(at)]) for k in range(len(at))]
+    except (ZeroDivisionError, ValueError):
+        return ""  # a pole: that is for the table of kinks
+    if mp.isnan(y) or mp.im(y):
+        return ""
+    steepness = steep * sum(abs(m - y) for m in moved) / NUDGE
+    size = max(abs(y), mp.mpf(float(info.smallest_normal)))
+    allowed = times * float(info.eps) * (16 * size + steepness * (size / abs(y) if y else 1))
+    if np.isinf(got):
+        right = abs(y) + allowed > float(info.max) and (got > 0) == (y > 0)
+    else:
+        right = not np.isnan(got) and abs(got - y) <= allowed
+    return "" if right else f"{got!r}, not {mp.nstr(y, 17)}"

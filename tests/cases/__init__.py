@@ -6,6 +6,8 @@ from . import (  # noqa: F401  (each adds its cases)
     diagonals,
     einsum,
     elementwise,
+    exact,
+    exact_special,
     joining,
     network,
     norms,
@@ -16,6 +18,7 @@ from . import (  # noqa: F401  (each adds its cases)
     shape,
     special,
     systems,
+    totals,
 )
 from .base import CASES, KINKS, Case, Drawn, Kink, title
 

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 import tinygrad_lecture as tl
-from tinygrad_lecture.verify import examples
+from tinygrad_lecture.verify import examples, strategies
 
 Arrays = list[np.ndarray]
 Draw = Callable[[Any], Any]
@@ -97,19 +96,16 @@ def distinct(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
 
 def sizes(min_dims: int) -> st.SearchStrategy[tuple[int, ...]]:
     """Shapes of up to three short axes; in one of ten draws an axis may be empty."""
-    sides = st.integers(0, 9).map(lambda k: 1 if k else 0)
-    return sides.flatmap(lambda side: hnp.array_shapes(min_dims=min_dims, max_dims=3, min_side=side, max_side=3))
+    return strategies.shapes(min_dims, empty=True)
 
 
 shapes = sizes(0)
-some_axis_shapes = hnp.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=3)
+some_axis_shapes = strategies.shapes(min_dims=1)
 
 
 def some_pair(draw: Draw) -> tuple[tuple[int, ...], ...]:
     """Two shapes that broadcast with each other."""
-    side = 1 if draw(st.integers(0, 9)) else 0
-    pair = hnp.mutually_broadcastable_shapes(num_shapes=2, max_dims=3, min_side=side, max_side=3)
-    return tuple(draw(pair).input_shapes)
+    return draw(strategies.broadcastable(2, empty=True))
 
 
 def unary(

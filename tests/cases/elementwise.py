@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import tinygrad_lecture as tl
 from tinygrad_lecture.engine.primitives import cast, odot
-from tinygrad_lecture.rules.trigonometric import cosquare, sech2, sinc_slope
+from tinygrad_lecture.rules.trigonometric import cosine, cosquare, sech2, sinc_slope
 
 from .base import (
     Draw,
@@ -118,6 +118,7 @@ unary(np.arctan, anything)
 unary(cosquare, anything, lambda x: 1 - x * x)
 two(np.arctan2, anything, away_from_zero, lambda a, b: np.arctan(a / b))
 two(np.hypot, anything, away_from_zero, lambda a, b: np.sqrt(a * a + b * b))
+two(cosine, anything, away_from_zero, lambda a, b: a / np.sqrt(a * a + b * b))
 unary(np.sinh, anything)
 unary(np.cosh, anything)
 unary(np.tanh, anything)
@@ -163,10 +164,12 @@ def _fmod(draw: Draw, rng: np.random.Generator) -> Drawn:
     return Drawn(np.fmod, multiples(rng, draw(shapes)))
 
 
-@case(np.divmod, complex=False)
+@case(np.divmod)
 def _divmod(draw: Draw, rng: np.random.Generator) -> Drawn:
     form, k = draw(st.sampled_from([np.divmod, divmod])), draw(st.integers(0, 1))
-    return Drawn(lambda a, b: form(a, b)[k], multiples(rng, draw(shapes)))
+    wholes = lambda a, b: np.floor((a / b).real)
+    reference = (lambda a, b: a - wholes(a, b) * b) if k else wholes
+    return Drawn(lambda a, b: form(a, b)[k], multiples(rng, draw(shapes)), reference)
 
 
 @case(cast)

@@ -99,4 +99,5 @@ kink(
 )
 kink(sp.entr, "0, an error arrives", "∞", sp.entr, ([0.0],), ([inf],))
 kink(sp.logit, "0 and 1, an error arrives", "∞", sp.logit, ([0.0, 1.0],), ([inf, inf],))
+kink(sp.erfcinv, "0 and 2, an error arrives", "−∞", sp.erfcinv, ([0.0, 2.0],), ([-inf, -inf],))
 kink(sp.erfinv, "±1, an error arrives", "∞", sp.erfinv, ([-1.0, 1.0],), ([inf, inf],))

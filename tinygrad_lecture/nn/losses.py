@@ -45,7 +45,8 @@ def log_cosh(out: Array, target: Array) -> Array:
     near = far < 1.0
     s = np.sinh(np.where(near, d, 0.0))
     far = np.where(near, 1.0, far)
-    return _over_outputs(np.where(near, 0.5 * np.log1p(s * s), far + np.log1p(np.exp(-2.0 * far)) - log(2.0)))
+    rest = np.log1p(np.square(np.exp(-far)))  # −2|d| itself would overflow in the end
+    return _over_outputs(np.where(near, 0.5 * np.log1p(s * s), far + rest - log(2.0)))
 
 
 def cross_entropies(out: Array, target: Array) -> Array:

@@ -23,7 +23,8 @@ slopes(np.log1p, lambda y, x: 1 / (1 + x))
 
 def _apart(a: Array, b: Array) -> Array:
     """a − b; 0 where both are the same infinity."""
-    return np.where(np.isinf(a) & (a == b), 0.0, a - b)
+    with np.errstate(over="ignore"):
+        return np.where(np.isinf(a) & (a == b), 0.0, a - b)
 
 
 slopes(np.logaddexp, lambda y, a, b: logistic(_apart(a, b)), lambda y, a, b: logistic(_apart(b, a)))

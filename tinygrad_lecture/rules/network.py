@@ -59,6 +59,14 @@ def _shifted(a: Array, axis: Any) -> tuple[Array, Array]:
         return a - top, top
 
 
+def _log_of_sum(shifted: Array, axis: Any) -> Array:
+    """log Σ exp(a) of shifted elements a ≤ 0: log1p of all but one that is 0, since the rest may be all but nothing."""
+    top = shifted == 0
+    others = np.sum(np.where(top, 0.0, np.exp(shifted)), axis=axis, keepdims=True)
+    with np.errstate(divide="ignore"):  # log 0, where all are −∞
+        return np.log1p(others + (np.sum(top, axis=axis, keepdims=True, dtype=others.dtype) - 1.0))
+
+
 @own(Op("logsumexp"))
 def logsumexp(a: Array, axis: Any = None, keepdims: bool = False) -> Array:
     """log Σ exp(a) over an axis (all by default), without overflow.
@@ -66,8 +74,7 @@ def logsumexp(a: Array, axis: Any = None, keepdims: bool = False) -> Array:
     a: any shape; axis and keepdims as in np.sum. Source: scipy.special.logsumexp.
     """
     shifted, top = _shifted(np.asarray(a), axis)
-    with np.errstate(divide="ignore"):
-        y = np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True)) + top
+    y = _log_of_sum(shifted, axis) + top
     return y if keepdims else np.squeeze(y, axis=axis)[()]
 
 
@@ -90,8 +97,7 @@ def log_softmax(a: Array, axis: int = -1) -> Array:
     a: any shape with that axis. Source: scipy.special.log_softmax.
     """
     shifted, _ = _shifted(np.asarray(a), axis)
-    with np.errstate(divide="ignore"):
-        return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
+    return shifted - _log_of_sum(shifted, axis)
 
 
 rules(

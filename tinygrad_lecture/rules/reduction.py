@@ -13,8 +13,8 @@ from ..engine.values import Array
 
 
 def axes_of(a: Array, axis: Any) -> tuple[int, ...]:
-    """The axes that a reduction runs over, as non-negative numbers."""
-    return tuple(range(a.ndim)) if axis is None else normalize_axis_tuple(axis, a.ndim)
+    """The axes that a reduction runs over, as non-negative numbers; NumPy takes a scalar's axis 0 and −1 for none."""
+    return tuple(range(a.ndim)) if axis is None or a.ndim == 0 else normalize_axis_tuple(axis, a.ndim)
 
 
 def kept(r: Array, a: Array, axis: Any) -> Array:

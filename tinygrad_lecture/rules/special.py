@@ -31,7 +31,7 @@ def gauss(x: Array, c: float = 1.0) -> Array:
     return np.exp(-c * h * h) * np.exp(-c * (x - h) * (x + h))
 
 
-slopes(gauss, lambda y, x, c=1.0: -2.0 * c * x * y, signature="x, c=")
+slopes(gauss, lambda y, x, c=1.0: -2.0 * c * (x * y), signature="x, c=")  # −2c x would overflow
 
 
 @own(Op("erfcx_slope"))
@@ -39,20 +39,22 @@ def erfcx_slope(x: Array, order: int = 1) -> Array:
     """The derivative of that order of erfcx x = exp(x²) erfc x: (−2)ⁿ vₙ, vₙ = 2/√π ∫₀^∞ tⁿ exp(−t² − 2xt) dt.
 
     By parts, v₁ = 1/√π − x v₀ and vₙ₊₁ = n/2 vₙ₋₁ − x vₙ. Where x is large these lose their digits, and
-    vₙ₊₁/vₙ = (n+1)/2 / (x + vₙ₊₂/vₙ₊₁) is taken from far above: a primitive, since further orders would lose them too.
+    rₙ = vₙ₊₁/vₙ = (n+1)/2 / (x + rₙ₊₁) is taken from far above, where rₙ₊₁ and rₙ are all but the same: a primitive,
+    since further orders would lose them too.
     """
     y = sp.erfcx(x)
-    before, v = 0.0, y
+    far = np.asarray(x) > 0.55
+    near, z = np.where(far, 0.55, x), np.where(far, x, 0.55)
+    before, v = 0.0, sp.erfcx(near)
     for n in range(order):
-        before, v = v, (n / 2.0 * before if n else 1.0 / SQRT_PI) - x * v
-    far = np.asarray(x) > 1.5
-    z = np.where(far, x, 1.5)
-    ratio = 0.0 * z
-    for n in reversed(range(order + 100)):
+        before, v = v, (n / 2.0 * before if n else 1.0 / SQRT_PI) - near * v
+    top = order + 400
+    ratio = 0.5 * (np.hypot(z, math.sqrt(2.0 * top + 2.0)) - z)
+    for n in reversed(range(top)):
         ratio = (n + 1) / 2.0 / (z + ratio)
         if n < order:
             y = y * ratio
-    return (-2.0) ** order * np.where(far, y, v)[()]
+    return ((-2.0) ** order * np.where(far, y, v))[()]
 
 
 slopes(erfcx_slope, lambda y, x, order=1: erfcx_slope(x, order + 1), signature="x, order=")
@@ -84,6 +86,23 @@ def _polygamma(x: Array, n: int) -> Array:
 slopes(polygamma, lambda y, x, n: polygamma(n + 1, x), signature="n=, x").forward = _polygamma
 
 
+def _finite(y: Array) -> Array:
+    """y; for ∞, what erfcinv gives for the smallest numbers."""
+    return np.where(y == np.inf, 27.0, y)
+
+
+def _normal(x: Array) -> Array:
+    """x, but 0 in place of the subnormal numbers, for which SciPy's iv is NaN."""
+    return np.where((np.abs(x) > 1e-300) | (x == 0), x, 0.0)
+
+
+def _normal_over_its_integral(x: Array) -> Array:
+    """φ(x)/Φ(x) for the normal distribution: by erfcx where x < 0, which would overflow elsewhere."""
+    above, below = np.where(x > 0, x, 0.0), np.where(x > 0, 0.0, x)
+    density = SQRT_HALF / SQRT_PI * gauss(above, 0.5) / sp.ndtr(above)
+    return np.where(x > 0, density, SQRT_2 / SQRT_PI / sp.erfcx(-SQRT_HALF * below))
+
+
 def declare() -> None:
     """Declare the slopes of scipy.special's functions."""
     global sp
@@ -104,9 +123,9 @@ def declare() -> None:
     slopes(sp.erfc, lambda y, x: -2.0 / SQRT_PI * gauss(x))
     slopes(sp.erfcx, lambda y, x: erfcx_slope(x))
     slopes(sp.erfinv, lambda y, x: 0.5 * SQRT_PI / gauss(y))
-    slopes(sp.erfcinv, lambda y, x: -0.5 * SQRT_PI * sp.erfcx(y) / x)  # exp(y²) would make y's rounding large
+    slopes(sp.erfcinv, lambda y, x: -0.5 * SQRT_PI * sp.erfcx(_finite(y)) / x)  # exp(y²) would make y's rounding large
     slopes(sp.ndtr, lambda y, x: SQRT_HALF / SQRT_PI * gauss(x, 0.5))
-    slopes(sp.log_ndtr, lambda y, x: SQRT_2 / SQRT_PI / sp.erfcx(-SQRT_HALF * x))
+    slopes(sp.log_ndtr, lambda y, x: _normal_over_its_integral(x))
 
     # the gamma function
     slopes(sp.gamma, lambda y, x: y * sp.digamma(x))
@@ -114,15 +133,15 @@ def declare() -> None:
     slopes(sp.digamma, lambda y, x: polygamma(1, x))
 
     # Bessel functions: of any real order, which is not differentiable, and of orders 0 and 1
-    slopes(sp.iv, None, lambda y, v, x: 0.5 * (sp.iv(v - 1.0, x) + sp.iv(v + 1.0, x)))
+    slopes(sp.iv, None, lambda y, v, x: 0.5 * sp.iv(v - 1.0, x) + 0.5 * sp.iv(v + 1.0, x))
     slopes(sp.jv, None, lambda y, v, x: 0.5 * (sp.jv(v - 1.0, x) - sp.jv(v + 1.0, x)))
-    slopes(sp.yv, None, lambda y, v, x: 0.5 * (sp.yv(v - 1.0, x) - sp.yv(v + 1.0, x)))
+    slopes(sp.yv, None, lambda y, v, x: np.where(np.isinf(y), -y, sp.yv(v - 1.0, x) - np.where(v == 0, 0.0, v * y / x)))
     slopes(sp.i0, lambda y, x: sp.i1(x))
-    slopes(sp.i1, lambda y, x: 0.5 * (sp.i0(x) + sp.iv(2.0, x)))
+    slopes(sp.i1, lambda y, x: 0.5 * sp.i0(x) + 0.5 * sp.iv(2.0, _normal(x)))
     slopes(sp.j0, lambda y, x: -sp.j1(x))
-    slopes(sp.j1, lambda y, x: 0.5 * (sp.j0(x) - sp.jv(2.0, x)))
+    slopes(sp.j1, lambda y, x: np.where(np.abs(x) < 1, 0.5 * (sp.j0(x) - sp.jv(2.0, x)), sp.j0(x) - y / x))
     slopes(sp.y0, lambda y, x: -sp.y1(x))
-    slopes(sp.y1, lambda y, x: 0.5 * (sp.y0(x) - sp.yv(2.0, x)))
+    slopes(sp.y1, lambda y, x: sp.y0(x) - y / x)
 
 
 LATER["scipy.special"] = declare

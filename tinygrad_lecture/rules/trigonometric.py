@@ -9,6 +9,7 @@ import numpy as np
 from ..engine.op import Op, slopes
 from ..engine.primitives import own
 from ..engine.values import Array
+from .quotient import over_again
 
 
 @own(Op("sech2"))
@@ -40,23 +41,30 @@ slopes(np.arccos, lambda y, x: -1.0 / np.sqrt(cosquare(x)))
 slopes(np.arctan, lambda y, x: np.square(1.0 / np.hypot(1.0, x)))  # 1 + x² would overflow
 
 
-def _cosine(h: Array, a: Array, b: Array) -> Array:
-    """a/h, h = hypot(a, b); 0 at the cone a = b = 0.
+@own(Op("cosine"))
+def cosine(a: Array, b: Array) -> Array:
+    """a/h, h = hypot(a, b): the cosine of the angle between (a, b) and the first axis; 0 at the cone a = b = 0.
 
-    Where h overflows, or is too small to have all its digits, it is sign(a)/hypot(1, b/a).
+    Where h overflows, or is too small to have all its digits, it is sign(a)/hypot(1, b/a). A primitive, since the
+    slope of the quotient, 1/h − a²/h³, would lose the digits of a small b.
     """
-    usual = (h == 0) | (h > 1e-300) & (h < np.inf)
+    with np.errstate(over="ignore"):
+        h = np.hypot(a, b)
+    info = np.finfo(h.dtype)
+    usual = (h == 0) | (h > info.smallest_normal / info.eps) & (h < np.inf)
     ratio = np.where(usual, 0.0, b) / np.where(usual, 1.0, a)
-    return np.where(h == 0, 0.0, np.where(usual, a / h, np.sign(a) / np.hypot(1.0, ratio)))
+    return np.where(h == 0, 0.0, np.where(usual, a / np.where(h == 0, 1.0, h), np.sign(a) / np.hypot(1.0, ratio)))[()]
 
 
 def _turn(a: Array, b: Array) -> Array:
-    """a/h², h = hypot(a, b): in two steps, since h² overflows and underflows."""
-    h = np.hypot(a, b)
-    return _cosine(h, a, b) / h
+    """a/h², h = hypot(a, b): in two steps, since h² overflows and underflows, and by halves, where h itself does."""
+    info = np.finfo(np.result_type(a, b))
+    half = np.where((np.abs(a) > 0.5 * info.max) | (np.abs(b) > 0.5 * info.max), 0.5, 1.0).astype(info.dtype)
+    return half * over_again(cosine(a, b), half * a, np.hypot(half * a, half * b))
 
 
-slopes(np.hypot, lambda y, a, b: _cosine(y, a, b), lambda y, a, b: _cosine(y, b, a))
+slopes(np.hypot, lambda y, a, b: cosine(a, b), lambda y, a, b: cosine(b, a))
+slopes(cosine, lambda y, a, b: _turn(b, a) * cosine(b, a), lambda y, a, b: -_turn(b, a) * y)
 slopes(np.arctan2, lambda y, a, b: _turn(b, a), lambda y, a, b: -_turn(a, b))
 
 # hyperbolic
@@ -76,17 +84,17 @@ def sinc_slope(x: Array, order: int = 1) -> Array:
     Elsewhere x fₙ + n fₙ₋₁ = πⁿ⁻¹ sin(πx + nπ/2), what x sinc x = sin(πx)/π gives. A primitive, since
     (cos πx − sinc x)/x loses its digits near 0, and each further order more of them.
     """
-    u = math.pi * x
-    near = np.abs(u) < order + 1.0
-    u = np.where(near, u, 0.0)
+    near = np.abs(x) < 2.75 / math.pi  # from there on, either form loses as much
+    small = np.where(near, x, 0.0)
+    u = math.pi * small
     terms = [  # Σ (−1)ᵏ u²ᵏ⁻ⁿ / ((2k−n)! (2k+1)), by Horner's scheme
         (-1) ** k / (math.factorial(2 * k - order) * (2 * k + 1)) for k in range((order + 1) // 2, 2 * order + 16)
     ]
     series = 0.0 * u
     for c in reversed(terms):
         series = series * u * u + c
-    if order % 2:
-        series = series * u
+    series = math.pi ** (order + order % 2) * series
+    series = series * small if order % 2 else series
 
     far = np.where(near, 1.0, x)
     r = math.pi * np.fmod(far, 2.0)  # the remainder is exact: cos πx keeps its digits where x is large
@@ -94,7 +102,7 @@ def sinc_slope(x: Array, order: int = 1) -> Array:
     f = sines[0] / math.pi / far
     for n in range(1, order + 1):
         f = (math.pi ** (n - 1) * sines[n % 4] - n * f) / far
-    return np.where(near, math.pi**order * series, f)[()]
+    return np.where(near, series, f)[()]
 
 
 slopes(sinc_slope, lambda y, x, order=1: sinc_slope(x, order + 1), signature="x, order=")
