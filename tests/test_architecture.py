@@ -34,7 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "nn.files": {"nn.files", "nn.replacing"},  # files know nothing of what is in them: programs are kept as nets are
     "nn.replacing": {"nn.replacing"},
     "program": ABOVE_TRANSFORMS | {"program", "nn.files"},
-    **{room: ABOVE_TRANSFORMS | CLIMBING | ORACLES for room in CLIMBING},
+    **dict.fromkeys(CLIMBING, ABOVE_TRANSFORMS | CLIMBING | ORACLES),
     **dict.fromkeys(ORACLES, ORACLES),  # a yardstick shares no code with what it measures
     "verify": FREE | ABOVE_TRANSFORMS | {"verify"} | CLIMBING,
     "verify.strategies": ABOVE_TRANSFORMS | {"nn", "verify.strategies"},

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import warnings
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -328,7 +329,7 @@ def test_a_long_program_is_not_compiled_and_says_so() -> None:
 def test_many_small_values_do_not_fill_the_stack_of_a_thread() -> None:
     def wide(x: Any) -> Any:
         parts = [np.tanh(x * (0.001 * i)) for i in range(600)]  # 600 values of 4 kB, all alive to the end
-        return [p @ p for p in parts] + [np.sum(p * q) for p, q in zip(parts, parts[1:], strict=False)]
+        return [p @ p for p in parts] + [np.sum(p * q) for p, q in pairwise(parts)]
 
     x = np.linspace(-1, 1, 512)
     program = tl.record(wide)(x)

@@ -126,7 +126,10 @@ def _referred(f: Any, path: str, seen: set[int]) -> Iterator[Watched]:
             value = where.cell_contents if key is None else where[key]
         except ValueError:  # a cell that is not yet filled
             continue
-        yield Watched(path + name, where, key, value, None if isinstance(value, _FIXED) else _parts(value))
+        parts = None if isinstance(value, _FIXED) else _parts(value)
+        if parts is not None and len(parts) == 1 and parts[0] is value:
+            parts = None  # an object whose inside is not looked into: that it is the same one is all that can be seen
+        yield Watched(path + name, where, key, value, parts)
         yield from _referred(value, f"{path}{name}.", seen)
 
 
