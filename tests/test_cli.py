@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib import import_module
-from io import BytesIO, TextIOWrapper
+from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -244,3 +244,10 @@ def test_the_lecture_is_a_command_too(arguments: list[str], capsys: pytest.Captu
 def test_the_command_chooses_statements(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["lecture", "--only", "C1"]) == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("1 of 1 hold")
+
+
+def test_a_row_is_printed_to_any_stream_that_takes_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = StringIO()  # has no encoding to be changed
+    monkeypatch.setattr(sys, "stdout", out)
+    assert cli.main(["--only", "C2"]) == 0
+    assert "C2" in out.getvalue()

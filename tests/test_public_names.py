@@ -142,3 +142,7 @@ def test_public_methods_and_properties_of_tensor_have_docstrings() -> None:
     missing = [n for n, v in inspect.getmembers(tl.Tensor) if not n.startswith("_") and not inspect.getdoc(v)]
     slots = {n for klass in tl.Tensor.__mro__ for n in getattr(klass, "__slots__", ())}
     assert set(missing) <= slots
+
+
+def test_dir_lists_every_public_name_those_loaded_on_first_use_too() -> None:
+    assert set(tl.__all__) <= set(dir(tl))

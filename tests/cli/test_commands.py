@@ -218,17 +218,24 @@ def test_a_saved_net_is_drawn_with_the_loss_it_learnt_with(iris: str, capsys: py
         ("missing.py:f", "there is no file missing.py"),
         ("{model}:fails", "with vectors it raised ZeroDivisionError: never mind; give --shape"),
         ("{model}:matrix", "no random arguments suited it"),
+        ("{notes}:error", "is no Python file: its name must end in .py"),
     ],
 )
 def test_a_function_that_cannot_be_checked_is_refused(
     what: str, message: str, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert message in refused(["check", what.format(model=model)], capsys)
+    notes = model.with_suffix(".txt")
+    notes.touch()
+    assert message in refused(["check", what.format(model=model, notes=notes)], capsys)
 
 
 @pytest.mark.parametrize(
     ("shapes", "message"),
-    [(["3"], "1 times --shape, but the arguments are w, x"), (["0", "2"], "--shape must be like 3 or 2x3, or - for")],
+    [
+        (["3"], "1 times --shape, but the arguments are w, x"),
+        (["0", "2"], "--shape must be like 3 or 2x3, or - for"),
+        (["-", "ax2"], "--shape must be like"),
+    ],
 )
 def test_shapes_that_do_not_fit_are_refused(
     shapes: list[str], message: str, model: Path, capsys: pytest.CaptureFixture[str]
@@ -387,6 +394,8 @@ def test_a_table_in_another_encoding_is_refused(tmp_path: Path, capsys: pytest.C
         (["--data", "nothing.csv", "--target", "y"], "there is no file nothing.csv"),
         (["--data", "iris", "--target", "y"], "--target is for CSV files; what iris is about is its label"),
         (["--data", "iris", "--holdout", "1"], "must be a number from 0 to below 1, not '1'"),
+        (["--data", "iris", "--holdout", "half"], "must be a number from 0 to below 1, not 'half'"),
+        (["--data", "iris", "--hidden", "few"], "must be a whole number of at least 1, not 'few'"),
         (["--data", "iris", "--holdout", "0.999"], "of 150 patterns none would be left to learn from"),
         (["--data", "iris", "--hidden", "0"], "must be a whole number of at least 1, not '0'"),
         (["--data", "iris", "--out", "net.pickle"], "--out: net.pickle must end in .npz or .safetensors"),
@@ -435,6 +444,26 @@ def test_predict_refuses_other_columns_and_other_labels(
     assert "has no column 'b'; it has a, kind" in refused(["predict", out, "--data", str(without(data, "b"))], capsys)
     assert "the net knows the inputs a, b, the data has sepal length" in refused(
         ["predict", out, "--data", "iris"], capsys
+    )
+
+
+def test_trace_refuses_a_label_that_the_net_does_not_know_and_labels_in_place_of_numbers(
+    table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, out = without(table, "y"), str(tmp_path / "net.npz")
+    cli.main(["train", "--data", str(data), "--target", "kind", *QUICK, "--out", out])
+    data.write_text(data.read_text().replace("high", "huge"))
+    capsys.readouterr()
+    assert "the label 'huge' is none of those that the net knows: " in refused(
+        ["trace", out, "--data", str(data)], capsys
+    )
+    numbers = without(table, "kind")
+    cli.main(["train", "--data", str(numbers), "--target", "y", *QUICK, "--out", out])
+    lines = numbers.read_text().splitlines()
+    numbers.write_text("\n".join([lines[0], *(line.rsplit(",", 1)[0] + ",much" for line in lines[1:])]))
+    capsys.readouterr()
+    assert "column 'y' holds labels, but the net predicts numbers" in refused(
+        ["trace", out, "--data", str(numbers)], capsys
     )
 
 
@@ -502,6 +531,14 @@ def test_compare_takes_files_as_variants(tmp_path: Path, capsys: pytest.CaptureF
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["variant", "slow", "fast"]
 
 
+def test_compare_draws_what_it_has_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("matplotlib", reason="it draws")
+    out = tmp_path / "courses.png"
+    plot = ["--vary", "epochs", "1", "2", "--seeds", "1", "--plot", str(out)]
+    assert cli.main(["compare", "--data", "iris", *plot]) == 0
+    assert out.read_bytes().startswith(b"\x89PNG")
+
+
 def test_compare_ends_with_1_where_all_runs_fail(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["compare", "--data", "sunspots", "--vary", "eta", "1e300", "--seeds", "1"]) == 1
     assert "1 of 1" in capsys.readouterr().out
@@ -515,11 +552,18 @@ def test_compare_ends_with_1_where_all_runs_fail(capsys: pytest.CaptureFixture[s
         (["--vary", "lr", "0.1"], "--vary needs a field and its values"),
         (["--vary", "eta", "big"], "--vary: Metaparameters.eta must be a number, not 'big'"),
         (["--vary", "eta", "0.1", "--metaparameters", "a.json", "b.json"], "--vary starts from one file of"),
+        (["--metaparameters", "a.json", "./a.json"], "two files have the same name: a.json, ./a.json"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(
-    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+    arguments: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.json").write_text("{}")
     assert message in refused(["compare", "--data", "iris", *arguments], capsys)
 
 

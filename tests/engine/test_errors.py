@@ -11,6 +11,7 @@ import pytest
 
 import tinygrad_lecture as tl
 from tinygrad_lecture import Tensor
+from tinygrad_lecture.engine.op import op_of
 
 A = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
 
@@ -238,6 +239,20 @@ ERRORS: dict[str, Error] = {
         ("(3,)", "(3, 1)", "same shape"),
     ),
     "a layer that does not fit": (lambda: tl.linear(A, np.ones((2, 2))), ValueError, ("(m, n)", "(2, 2)")),
+    "no argument": (lambda: op_of(np.sum).bind((), {}), TypeError, ("sum needs its argument 'a'",)),
+    "an argument twice": (lambda: tl.linear(w(), A, w=A), TypeError, ("linear got its argument 'w' twice",)),
+    "too many arguments": (lambda: tl.linear(w(), A, A, 1, 2), TypeError, ("linear takes at most 3", "5 were given")),
+    "out in its place": (lambda: tl.relu(w(), A), TypeError, ("relu", "out=", "never written into")),
+    "a vector for an outer product": (lambda: np.linalg.outer(w(), A), ValueError, ("outer", "vectors", "(2, 3)")),
+    "the power of no square": (lambda: np.linalg.matrix_power(w(), 2), np.linalg.LinAlgError, ("equal", "(2, 3)")),
+    "a chain of one": (lambda: np.linalg.multi_dot([w()]), ValueError, ("multi_dot", "two arrays")),
+    "no chain": (lambda: np.linalg.multi_dot([w(), A, A]), np.linalg.LinAlgError, ("(2, 3), (2, 3)", "chain")),
+    "a triangle of a number": (lambda: np.tril(w(1.0)), ValueError, ("tril", "axis")),
+    "coordinates of another length": (lambda: np.gradient(w([1.0, 2.0, 4.0]), [0.0, 1.0]), ValueError, ("(2,)", "3")),
+    "half a width": (lambda: np.pad(w(), 0.5), TypeError, ("pad", "integers", "0.5")),
+    "compress with out": (lambda: np.compress([True], w(), out=np.ones(3)), TypeError, ("compress", "out=")),
+    "axes to fewer places": (lambda: np.moveaxis(w(), (0, 1), 0), ValueError, ("2 axes", "1 places")),
+    "an array without a copy": (lambda: np.asarray(Tensor(A), np.float32, copy=False), ValueError, ("copy=False",)),
     "unknown public name": (lambda: tl.gradd, AttributeError, ("tinygrad_lecture", "gradd")),
 }
 

@@ -760,3 +760,19 @@ def test_a_cast_to_integers_has_no_gradient_and_one_to_floats_has() -> None:
 def test_a_cast_to_what_no_tensor_holds_is_refused(dtype: Any) -> None:
     with pytest.raises(TypeError, match=r"complex|string|object|datetime"):
         weight().astype(dtype)
+
+
+def test_a_number_is_divided_by_a_tensor_with_its_remainder_and_places_are_searched_for() -> None:
+    a = np.array([1.0, 2.0, 4.0])
+    quotient, rest = divmod(7.0, Tensor(a, requires_grad=True))
+    np.testing.assert_array_equal(quotient.numpy(), 7.0 // a)
+    np.testing.assert_array_equal(rest.numpy(), 7.0 % a)
+    found = Tensor(a).searchsorted([2.0, 3.0], side="right")
+    np.testing.assert_array_equal(found.numpy(), a.searchsorted([2.0, 3.0], side="right"))
+
+
+def test_a_tensor_of_a_tensor_without_gradient_has_its_values() -> None:
+    first = Tensor([1.0, 2.0])
+    second = Tensor(first, requires_grad=True)
+    first.assign([3.0, 4.0])
+    np.testing.assert_array_equal(second.numpy(), [1.0, 2.0])

@@ -621,3 +621,7 @@ def test_a_number_has_a_number_as_its_gradient() -> None:
     g = tl.grad(lambda x: np.reshape(x, (1,))[0])(2.0)
     assert type(g) is np.float64
     assert g == 1.0
+
+
+def test_an_operation_is_printed_by_its_name() -> None:
+    assert repr(np.tanh(w([1.0])).op) == "<op tanh>"

@@ -131,3 +131,12 @@ def test_what_is_no_callback_is_refused(callbacks: Any, message: str) -> None:
     with pytest.raises(TypeError, match=message):
         train(net, (X, TARGET), callbacks=callbacks)
     assert net.w.tobytes() == before
+
+
+def test_best_weights_of_no_epoch_are_none_and_leave_the_net_as_it_is() -> None:
+    net, best = MLP([1, 1], rng=0), BestWeights()
+    before = net.w.tobytes()
+    assert best.arrays() == {}
+    best.restore({})
+    train(net, (np.ones((3, 1)), np.ones((3, 1))), epochs=0, callbacks=[best])
+    assert net.w.tobytes() == before

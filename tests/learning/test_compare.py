@@ -251,3 +251,12 @@ def test_a_program_that_is_not_guarded_is_not_run_again(tmp_path: Path) -> None:
 def test_progress_is_silent_unless_asked(capfd: pytest.CaptureFixture[str]) -> None:
     compare({"a": {}}, (X, TARGET), base=BASE, seeds=1)
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_process_that_cannot_be_started_fails_its_run_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    def cannot(*_: Any) -> Any:
+        raise OSError("no more processes")
+
+    monkeypatch.setattr(pool, "_started", cannot)
+    ((_, answer),) = pool.answers([BASE], (X, TARGET), None, workers=1)
+    assert answer.failure == "OSError: no more processes"

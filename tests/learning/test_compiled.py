@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import tinygrad_lecture as tl
+from tests.profiles import tries
 from tests.program.runners import RUNNERS
 from tinygrad_lecture.learning import compiled
 from tinygrad_lecture.learning.rules import RULES, GradientDescent
@@ -63,7 +64,7 @@ def test_every_rule_learns_as_it_does_update_by_update(runner: str, rule: str, b
 
 @each_runner
 @pytest.mark.parametrize("loss", LOSSES)
-@settings(max_examples=2, suppress_health_check=list(HealthCheck))
+@settings(max_examples=tries(2), suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_every_loss_is_lowered_on_any_topology(runner: str, loss: str, data: Any) -> None:
     problem: Problem = data.draw(problems())
@@ -185,6 +186,9 @@ def test_short_trainings_and_what_is_not_the_librarys_own_are_not_compiled_of_th
     class Own(GradientDescent):
         pass
 
+    class OwnNet(tl.MLP):
+        pass
+
     def why(epochs: int, **options: Any) -> str:
         given_: dict[str, Any] = {"rule": "adam", "loss": "squared_error", "batch_size": 1, "rng": 0, **options}
         return compiled.why_not(Training(tl.MLP([2, 3, 1]), (X, TARGET), **given_), epochs)
@@ -192,8 +196,22 @@ def test_short_trainings_and_what_is_not_the_librarys_own_are_not_compiled_of_th
     assert why(10**6) == ""
     assert "fewer than the 10000" in why(3)
     assert why(10**6, rule=Own()) == "Own is no rule of the library: it may do more than compute"
+    net = OwnNet([2, 3, 1])
+    of_own = Training(net, (X, TARGET), rule="adam", loss="squared_error", batch_size=1, rng=0)
+    assert compiled.why_not(of_own, 10**6) == "OwnNet is no net of the library: it may do more than compute"
     own = Training(tl.MLP([2, 3, 1]), (X, TARGET), rule=Own(), loss="squared_error", batch_size=1, rng=0)
     assert compiled.compiled(own, "auto", 10**6) is None
+
+
+def test_what_cannot_be_recorded_after_all_is_trained_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    training = Training(tl.MLP([2, 3, 1]), (X, TARGET), rule="adam", loss="squared_error", batch_size=1, rng=0)
+    assert isinstance(compiled.compiled(training, "auto", 10**6), compiled.Updates)
+
+    def cannot(updates: compiled.Updates) -> None:
+        raise TypeError("while recording")
+
+    monkeypatch.setattr(compiled.Updates, "warm", cannot)
+    assert compiled.compiled(training, "auto", 10**6) is None
 
 
 def test_a_wish_that_cannot_be_granted_says_why() -> None:

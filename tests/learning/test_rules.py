@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import tinygrad_lecture as tl
+from tests.profiles import tries
 from tinygrad_lecture.learning import fields, rules, schedules
 from tinygrad_lecture.learning.rules import (
     RULES,
@@ -595,7 +596,7 @@ def test_rprop_sees_signs_alone(course: list[Any], seed: int) -> None:
 
 
 @each_variant
-@settings(max_examples=20)  # as many for each of them; most go wrong for every draw or for none
+@settings(max_examples=tries(20))  # as many for each of them; most go wrong for every draw or for none
 @given(course=courses(), data=st.data())
 def test_each_weight_is_updated_by_itself(it: Rule, course: list[Any], data: Any) -> None:
     order = np.array(data.draw(st.permutations(range(course[0][0].size))))
@@ -605,7 +606,7 @@ def test_each_weight_is_updated_by_itself(it: Rule, course: list[Any], data: Any
 
 
 @each_variant
-@settings(max_examples=20)  # as many for each of them; most go wrong for every draw or for none
+@settings(max_examples=tries(20))  # as many for each of them; most go wrong for every draw or for none
 @given(course=courses())
 def test_opposite_gradients_move_the_other_way(it: Rule, course: list[Any]) -> None:
     opposite = [(-w, -g, *moments) for w, g, *moments in course]

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.profiles import tries
+from tinygrad_lecture.learning.patterns import how_many
 from tinygrad_lecture.learning.rules import RULES, Adam, GradientDescent, Momentum, VarioEta
 from tinygrad_lecture.learning.schedules import Constant, StepDecay
 from tinygrad_lecture.learning.train import NotFiniteError, train
@@ -64,7 +67,7 @@ def trained_by_hand(net: MLP, batch_size: int | None, epochs: int, seed: int, up
 
 @pytest.mark.parametrize("batch_size", [1, 4, 5, 13, 100, None])
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=5)
+@settings(max_examples=tries(5))
 def test_every_batch_size_is_one_loop_and_equals_a_loop_by_hand(batch_size: int | None, seed: int) -> None:
     net = MLP([2, 3, 1], rng=seed)
     w, errors = trained_by_hand(net, batch_size, 3, seed, lambda g: -0.1 * g.mean(axis=0))
@@ -245,6 +248,29 @@ def test_what_does_not_fit_is_refused(patterns: Any, options: dict[str, Any], me
 def test_what_is_of_another_type_is_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(TypeError, match=message):
         train(MLP([2, 3, 1]), (X, TARGET), **options)
+
+
+def test_patterns_may_be_any_object_that_has_inputs_and_targets() -> None:
+    alike = [MLP([2, 3, 1], rng=0) for _ in range(2)]
+    train(alike[0], SimpleNamespace(inputs=X, targets=TARGET), epochs=2)
+    train(alike[1], (X, TARGET), epochs=2)
+    assert alike[0].w.tobytes() == alike[1].w.tobytes()
+
+
+def test_several_inputs_of_different_numbers_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"patterns of different numbers: 12, 13"):
+        how_many({"a": X, "b": X[1:]})
+    with pytest.raises(ValueError, match=r"patterns of different numbers: none"):
+        how_many({})
+
+
+def test_an_error_that_overflows_where_the_gradient_does_not_is_refused() -> None:
+    net = MLP([2, 1], init="standard")
+    before = net.w.tobytes()
+    huge = pytest.raises(NotFiniteError, match=r"the error is inf in update 1 \(epoch 1\); no weight was written")
+    with huge, np.errstate(over="ignore"):
+        train(net, (X, np.full((13, 1), 1e160)))
+    assert net.w.tobytes() == before
 
 
 def test_class_numbers_beyond_the_outputs_are_refused_wherever_they_stand() -> None:

@@ -31,6 +31,7 @@ from tinygrad_lecture.nn.network import Network
 from tinygrad_lecture.nn.topology import Topology
 from tinygrad_lecture.show.algorithm import algorithm
 from tinygrad_lecture.show.drawing import draw
+from tinygrad_lecture.show.equations import equations
 
 MODULES = {
     "C4": (c04_correspondence, 3),
@@ -49,6 +50,15 @@ def test_every_row_holds_in_its_small_mode(tag: str) -> None:
     assert [row.tag for row in rows] == [tag] * n
     assert [row.statement for row in rows if row.holds is False] == []
     assert all(len(row.measured) <= 240 and row.value is not None for row in rows)
+
+
+def test_rows_that_only_the_main_job_has_time_for_are_measured_too() -> None:
+    real = c06_bias.on_real_data(2, 2)
+    assert real.holds is None
+    assert 0.1 < real.value < 10.0
+    own_eta = outliers.outliers_with_own_eta(2, 1)
+    assert own_eta.contradicted == (own_eta.value <= 1.0)
+    assert "5 % wrong targets, 1 epochs" in own_eta.measured
 
 
 def test_the_same_row_twice_gives_the_same_figures() -> None:
@@ -111,6 +121,22 @@ def test_a_drawing_of_another_net_is_told() -> None:
     net, other = c04_correspondence.wired_at_random(2)
     assert c04_correspondence.contradictions(net) == []
     assert c04_correspondence.contradictions(net, draw(other)) != []
+
+
+def test_equations_of_another_net_are_told_line_by_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, deeper = MLP([2, 3, 1]), MLP([2, 3, 3, 1])
+    monkeypatch.setattr(c04_correspondence, "equations", lambda n: equations(deeper if n is net else net))
+    told = c04_correspondence.contradictions(net)
+    assert "a number that is no step: 18" in told
+    assert "equation 17 is not Δb2 = −η ∂b2" in told
+    last = list(algorithm(deeper))[-1]
+    assert f"LaTeX {last.number} is not {last.latex}" in c04_correspondence.contradictions(deeper)
+
+
+def test_a_name_that_is_missing_in_the_drawing_is_told() -> None:
+    net = MLP([2, 3, 1])
+    drawn = draw(net).replace(">↑ in_hid1<", "><")
+    assert c04_correspondence.contradictions(net, drawn) == ["in_hid1 is not written at hid1"]
 
 
 def test_a_step_that_stands_elsewhere_in_one_view_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

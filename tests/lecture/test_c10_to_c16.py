@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.profiles import tries
 from tinygrad_lecture.learning.metaparameters import Metaparameters
 from tinygrad_lecture.learning.rules import RULES, Adam, GradientDescent, Momentum, Rprop, VarioEta
 from tinygrad_lecture.lecture import (
@@ -155,7 +156,7 @@ def test_zigzag_counts_turns_along_the_steep_weight() -> None:
     assert zigzag(steps) == (1.0, 2 / 3)
 
 
-@settings(max_examples=30)
+@settings(max_examples=tries(30))
 @given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=40))
 def test_a_spread_is_told_by_numbers_that_occurred(values: list[float]) -> None:
     middle = float(spread(values, 6).split()[0])
@@ -270,3 +271,8 @@ def test_an_error_that_does_not_name_the_field_is_not_clear(monkeypatch: pytest.
 def test_a_field_that_changes_nothing_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(c16_metaparameters.OTHER, "eta", 0.1)  # the rule's own
     assert not c16_metaparameters.varied(("eta",), 1).holds
+
+
+def test_a_training_that_diverges_takes_infinitely_many_updates() -> None:
+    with np.errstate(all="ignore"):  # it shall overflow
+        assert c11_vario_eta._until(GradientDescent(eta=1e6), 0) == np.inf

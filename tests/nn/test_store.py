@@ -7,6 +7,7 @@ import os
 import stat
 import sys
 import tracemalloc
+import warnings
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -238,6 +239,16 @@ def test_an_archive_of_somebody_else_is_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", w=np.ones(3))
     with pytest.raises(DamagedFile, match=r"it cannot be read \(KeyError: 'info.json'\)"):
         load(tmp_path / "a.npz")
+
+
+def test_an_archive_that_has_a_part_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    write(path, ARRAYS, INFO)
+    with zipfile.ZipFile(path, "a") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # zipfile's, that the name is there
+        archive.writestr("info.json", "{}")
+    with pytest.raises(DamagedFile, match="twice"):
+        read(path)
 
 
 class Trap:

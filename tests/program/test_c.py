@@ -343,3 +343,20 @@ def test_many_small_values_do_not_fill_the_stack_of_a_thread() -> None:
         threading.stack_size(before)
     for c, numpys in zip(found[0], wanted(program, x), strict=True):
         agree(c, numpys, units=600)
+
+
+def test_a_function_of_ones_own_is_not_taken_for_one_of_the_library() -> None:
+    def relu(x: Any) -> Any:
+        return x * 3.0
+
+    def counted(x: Any) -> Any:
+        return np.array([float(v) + 1.0 for v in x])  # no plain NumPy code
+
+    mine = tl.local_rule(relu, slopes=3.0)
+    strange = tl.local_rule(counted, slopes=1.0)
+    x = np.array([-1.0, 2.0])
+    program = tl.record(lambda x: mine(x) + tl.relu(x))(x)
+    np.testing.assert_array_equal(run_as_c(program, x)[0], [-3.0, 8.0])
+    with pytest.raises(NoFormError, match=r"counted, a function of your own that cannot be recorded"):
+        run_as_c(tl.record(lambda x: strange(x) * 2.0)(x), x)
+    np.testing.assert_array_equal(tl.jit(lambda x: strange(x) * 2.0)(x), [0.0, 6.0])

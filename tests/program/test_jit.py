@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinygrad_lecture as tl
+from tests.profiles import tries
 from tests.program.runners import RUNNERS
 
 X = np.array([0.5, -1.25, 2.0])
@@ -22,7 +23,7 @@ def error(w: Any, x: Any, t: Any) -> Any:
 
 
 @each_runner
-@settings(max_examples=5)
+@settings(max_examples=tries(5))
 @given(seed=st.integers(0, 2**32 - 1))
 def test_a_jitted_gradient_is_the_gradient(runner: str, seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -207,7 +208,7 @@ def test_a_function_is_reported_before_its_first_call() -> None:
 
 
 @each_runner
-@settings(max_examples=5)
+@settings(max_examples=tries(5))
 @given(seed=st.integers(0, 2**32 - 1), n=st.integers(1, 7))
 def test_a_scan_is_the_loop(runner: str, seed: int, n: int) -> None:
     rng = np.random.default_rng(seed)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import tinygrad_lecture as tl
+from tests.profiles import tries
 
 X = np.array([1.0, -2.0, 3.0])
 finite = st.floats(-10.0, 10.0)
@@ -116,7 +117,7 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-@settings(max_examples=20)  # as many for each function; most go wrong for every draw or for none
+@settings(max_examples=tries(20))  # as many for each function; most go wrong for every draw or for none
 @given(example=hnp.arrays(float, 3, elements=finite), x=hnp.arrays(float, 3, elements=finite))
 def test_a_program_gives_the_functions_bits_for_any_data(name: str, example: np.ndarray, x: np.ndarray) -> None:
     f = FUNCTIONS[name]

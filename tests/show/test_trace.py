@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import tinygrad_lecture as tl
 from tests.cases import CASES, Case
+from tests.profiles import tries
 from tinygrad_lecture import Tensor, local_rule, trace
 from tinygrad_lecture.show.formula import formula, text_of
 from tinygrad_lecture.show.trace import LIMITS
@@ -266,7 +267,7 @@ def check_text(n: Tensor, k: int, rng: np.random.Generator) -> None:
 
 @pytest.mark.parametrize("name", CASES)
 def test_every_operation_is_traced_as_the_walk_goes_and_with_its_own_rule(name: str) -> None:
-    @settings(max_examples=4, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=tries(4), suppress_health_check=list(HealthCheck))
     @given(st.data())
     def holds(data: st.DataObject) -> None:
         with warnings.catch_warnings():
@@ -370,3 +371,16 @@ def test_what_backward_refuses_is_refused() -> None:
     w.assign([5.0, 6.0])
     with pytest.raises(RuntimeError, match="was overwritten by assign"):
         trace(y)
+
+
+def test_a_rule_whose_file_is_no_python_or_that_has_no_place_is_shown_without_its_text(tmp_path: Any) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("no Python, this")
+    names: dict[str, Any] = {}
+    exec(compile("f = lambda y, x: 2 * x", str(path), "exec"), names)
+    of_a_file = local_rule(lambda x: x * x, slopes=names["f"])
+    nowhere = local_rule(lambda x: x * x, slopes=eval("lambda y, x: 2 * x"))
+    placeless = nowhere.op.slopes[0]
+    placeless.__code__ = placeless.__code__.replace(co_linetable=b"")
+    for f in (of_a_file, nowhere):
+        assert "err ⊙ (a lambda)" in str(trace(f(leaf(1.0))))

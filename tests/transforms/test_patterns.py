@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 import tinygrad_lecture as tl
 from tests.oracles import complex_step, differences
+from tests.profiles import tries
 from tinygrad_lecture import Tensor, grad, gradient_moments, per_pattern_grad, value_and_grad
 from tinygrad_lecture.transforms import patterns as module
+from tinygrad_lecture.transforms.patterns import recorded_moments
 
 ROUNDING = {"rtol": 1e-12, "atol": 1e-13}  # sums of some ten terms of size 1, in another order
 seeds = st.integers(0, 2**32 - 1)
@@ -122,7 +124,7 @@ def some_patterns(rng: np.random.Generator, T: int) -> tuple[np.ndarray, np.ndar
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_gradients_of_single_patterns_are_those_of_the_slices(name: str) -> None:
-    @settings(max_examples=12)
+    @settings(max_examples=tries(12))
     @given(seeds, st.integers(1, 7))  # among them as many patterns as inputs, hidden neurons, outputs
     def holds(seed: int, T: int) -> None:
         rng = np.random.default_rng(seed)
@@ -518,3 +520,14 @@ def test_the_mean_is_the_gradient_over_the_number_of_patterns() -> None:
     mean, _ = gradient_moments(mlp)(w, *patterns)
     for m, g in zip(mean, value_and_grad(mlp)(w, *patterns)[1], strict=True):
         np.testing.assert_allclose(m, g / 9, **ROUNDING)
+
+
+def test_moments_of_a_weight_that_shows_no_g_t_locally_cannot_be_recorded() -> None:
+    moments = recorded_moments(lambda w, x: np.sum(np.cumsum(w) * np.sum(x, axis=0)))
+    with pytest.raises(TypeError, match=r"the g_t of <lambda> cannot be recorded: a weight is not used pattern by"):
+        moments(np.ones(3), np.ones((4, 3)))
+
+
+def test_a_weight_without_slope_has_zeros_as_its_g_t() -> None:
+    x = np.linspace(-1.0, 1.0, 12).reshape(4, 3)
+    np.testing.assert_array_equal(per_pattern_grad(lambda w, x: np.sum(np.copysign(x, w)))(np.ones(3), x), 0 * x)

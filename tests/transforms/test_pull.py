@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import tinygrad_lecture as tl
 from tests.oracles import complex_step, differences
+from tests.profiles import tries
 from tinygrad_lecture import Tensor, grad, hessian, hvp, jacobian, jvp, vjp
 
 BY_COMPLEX_STEP = {"rtol": 1e-10, "atol": 1e-12}  # composites of up to six steps, of size 1 to 10; no cancellation
@@ -89,7 +90,7 @@ def test_vjp_gives_the_values_and_pulls_any_error_back(names: list[str], seed: i
     assert pull_back(err)[0].tobytes() == g.tobytes()
 
 
-@settings(max_examples=30)
+@settings(max_examples=tries(30))
 @given(compositions, seeds)
 def test_vjp_takes_and_gives_containers(names: list[str], seed: int) -> None:
     W, b, x, err = drawn(seed)
@@ -364,7 +365,7 @@ def test_a_jacobian_has_the_axes_of_the_output_and_then_those_of_the_argument(ou
     np.testing.assert_allclose(j, a, rtol=1e-15)
 
 
-@settings(max_examples=30)
+@settings(max_examples=tries(30))
 @given(compositions, seeds)
 def test_a_jacobian_in_containers_has_a_block_for_every_pair(names: list[str], seed: int) -> None:
     W, b, x, _ = drawn(seed)
@@ -415,7 +416,7 @@ def test_argnums_and_keywords_are_those_of_grad() -> None:
         jacobian(f, 2)(x, x)
 
 
-@settings(max_examples=30)
+@settings(max_examples=tries(30))
 @given(compositions, seeds)
 def test_a_jacobian_of_a_jacobian_has_the_second_derivatives(names: list[str], seed: int) -> None:
     x = np.random.default_rng(seed).normal(size=3)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import tinygrad_lecture as tl
 from tests.cases import CASES, Case
+from tests.profiles import tries
 from tinygrad_lecture import Tensor, grad, hessian, jvp, vjp
 
 EPS = np.finfo(float).eps
@@ -75,7 +76,7 @@ def check(case: Case, data: st.DataObject) -> None:
 
 @pytest.mark.parametrize("name", CASES)
 def test_every_operation_pushes_changes_forward_as_the_transpose_of_what_it_hands_back(name: str) -> None:
-    @settings(max_examples=10, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=tries(10), suppress_health_check=list(HealthCheck))
     @given(st.data())
     def holds(data: st.DataObject) -> None:
         with warnings.catch_warnings():

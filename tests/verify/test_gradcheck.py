@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import tinygrad_lecture as tl
+from tests.profiles import tries
 from tinygrad_lecture import gradcheck
 from tinygrad_lecture.verify.gradcheck import GradcheckError, GradcheckResult
 
@@ -190,7 +191,7 @@ def test_a_right_gradient_holds_at_zero_however_wide_the_function_is(f: Callable
 off_zero = st.one_of(st.floats(-2.0, -0.05), st.floats(0.05, 2.0))  # an argument of 0 says nothing of the scale
 
 
-@settings(max_examples=60)
+@settings(max_examples=tries(60))
 @given(
     name=st.sampled_from(sorted(SMOOTH)),
     x=hnp.arrays(np.float64, st.tuples(st.integers(1, 3), st.integers(1, 3)), elements=off_zero),
@@ -205,7 +206,7 @@ def test_a_right_gradient_holds_at_every_scale(name: str, x: np.ndarray, power: 
     assert result, str(result)
 
 
-@settings(max_examples=10)
+@settings(max_examples=tries(10))
 @given(
     name=st.sampled_from(sorted(SMOOTH)),
     x=hnp.arrays(np.float64, (2, 2), elements=st.floats(-2.0, 2.0)),

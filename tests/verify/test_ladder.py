@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 
 import tinygrad_lecture as tl
 from tests.cases import CASES
+from tests.profiles import tries
 from tinygrad_lecture import gradcheck
 from tinygrad_lecture.verify.complex_step import complex_step
 from tinygrad_lecture.verify.dual import NotPossibleError
-from tinygrad_lecture.verify.exact import exact_derivative
+from tinygrad_lecture.verify.exact import Exact, exact_derivative
 from tinygrad_lecture.verify.ladder import RUNGS, USUAL
 from tinygrad_lecture.verify.quotient import SAFETY, Quotient, settled_quotient
 from tinygrad_lecture.verify.richardson import extrapolated
@@ -136,7 +137,7 @@ def test_the_tolerance_does_not_depend_on_the_gradient_it_judges(rungs: tuple[st
 
 @pytest.mark.parametrize("f", [np.tanh, tl.logistic, lambda x: 1 - np.exp(-x)], ids=["tanh", "logistic", "exponential"])
 @given(x=st.floats(19.0, 300.0))
-@settings(max_examples=20)
+@settings(max_examples=tries(20))
 def test_in_a_tail_the_tolerance_is_far_below_the_value(f: Callable[[Any], Any], x: float) -> None:
     for element in gradcheck(f, x).elements:
         assert 0 < element.tolerance < 1e-9 * abs(element.numeric)
@@ -259,3 +260,46 @@ def test_a_right_operation_is_not_called_wrong(name: str) -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_a_right_operation_is_not_called_wrong_in_many_draws(name: str) -> None:
     no_false_alarm(name, examples=40)
+
+
+EXACTLY: dict[str, Callable[[Any], Any]] = {
+    "logistic": tl.logistic,
+    "methods and parts": lambda x: x[0].sum() * np.tanh(x[:, 1]) + len(x),
+    "a cast": lambda x: x.astype(float) * 2,
+    "transposed": lambda x: x.T @ x,
+    "stacked": lambda x: np.concatenate([x, x * x]),
+    "a variance": lambda x: np.var(x, axis=0),
+    "a softmax": tl.softmax,
+    "split": lambda x: np.split(x, 2)[0] ** 2,
+}
+
+
+@pytest.mark.parametrize("name", EXACTLY)
+def test_sixty_digits_agree_with_forward_mode(name: str) -> None:
+    result = gradcheck(EXACTLY[name], X, rungs=("forward", "mpmath"))
+    assert {e.rung for e in result.elements if e.numeric} == {"mpmath"}  # what is 0 has no digits
+
+
+NOT_WITH_SIXTY: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "an option": (lambda x: np.tanh(x, where=True), "np.tanh with options"),
+    "an array of them": (lambda x: np.asarray(x), "np.asarray of numbers with 60 digits"),
+}
+
+
+@pytest.mark.parametrize("name", NOT_WITH_SIXTY)
+def test_what_sixty_digits_cannot_do_is_refused_by_name(name: str) -> None:
+    f, text = NOT_WITH_SIXTY[name]
+    with pytest.raises(NotPossibleError, match=text):
+        f(Exact(np.ones(3)))
+
+
+def test_an_unknown_attribute_of_sixty_digits_is_named_and_a_cast_to_integers_ends_them() -> None:
+    with pytest.raises(AttributeError, match="60 digits has no backward"):
+        Exact(np.ones(3)).backward()
+    assert list(Exact(np.array([1.5, 2.0])).astype(int)) == [1, 2]
+
+
+def test_sixty_digits_without_forward_mode_are_a_note() -> None:
+    result = gradcheck(np.tanh, X, rungs=("central", "mpmath"))
+    assert {e.rung for e in result.elements} == {"central"}
+    assert result.notes == ("rung mpmath not possible for 8: its tolerance needs the rung forward",)

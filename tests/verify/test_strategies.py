@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -410,3 +411,10 @@ def test_the_examples_of_the_docstrings_hold() -> None:
     for module in (arrays, expression, topologies):
         assert doctest.testmod(module).failed == 0
         assert doctest.testmod(module).attempted > 0
+
+
+def test_a_missing_hypothesis_is_an_error_with_the_install_command() -> None:
+    code = "import sys; sys.modules['hypothesis'] = None; import tinygrad_lecture.verify.strategies"
+    env = {**os.environ, "PYTHONPATH": str(Path(tl.__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=env)
+    assert "hypothesis, which is missing; install it with: python -m pip install hypothesis" in done.stderr

@@ -12,6 +12,8 @@ from functools import wraps
 from types import FrameType
 from typing import Any, TypeVar
 
+from .values import copied
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -33,7 +35,7 @@ class Tape:
 
     def kept(self, x: Any) -> Any:
         """A copy of an array that goes into a program, which knows what it is a copy of."""
-        copy = x.copy()
+        copy = copied(x)
         self.originals[id(copy)] = copy, x
         return copy
 

@@ -41,7 +41,7 @@ def measure(small: bool = False) -> Iterator[Row]:
     yield the_same_net(2 if small else SEEDS)
     yield the_same_learning(2 if small else SEEDS)
     yield needed_or_not(2 if small else SEEDS, EPOCHS)
-    if not small:
+    if not small:  # pragma: no cover  (the main job has the time for it)
         yield on_real_data(SEEDS, 100)
 
 

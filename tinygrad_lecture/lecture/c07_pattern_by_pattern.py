@@ -48,7 +48,7 @@ def measure(small: bool = False) -> Iterator[Row]:
     yield out_of_poor_minima(seeds, *((20, (0.1,)) if small else (60, (0.01, 0.03, 0.1, 0.2, 0.4))))
     yield redundant(seeds, (1, 4) if small else (1, 2, 4, 8), eta=0.05 if small else 0.005)
     yield one_wrong_target(seeds, 1 if small else 20)
-    if not small:  # its ladders take long
+    if not small:  # pragma: no cover  (its ladders take long: for the main job)
         yield outliers_with_own_eta(seeds, 20)
     yield outliers(seeds, *((3, (0.1,)) if small else (40,)))
 

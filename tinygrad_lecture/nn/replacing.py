@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 try:
     import fcntl
-except ImportError:  # Windows: nothing is swept up there
+except ImportError:  # pragma: no cover  (Windows: nothing is swept up there)
     fcntl = None  # type: ignore[assignment]
 
 
@@ -34,7 +34,7 @@ def replacing(path: str | Path) -> Iterator[BinaryIO]:
         if fcntl is None:
             file.close()  # Windows renames no open file
         os.replace(beside, target)
-    if os.name == "posix":  # elsewhere folders cannot be opened
+    if os.name == "posix":  # pragma: no branch  (elsewhere folders cannot be opened)
         folder = os.open(target.parent, os.O_RDONLY)
         try:
             os.fsync(folder)

@@ -5,30 +5,39 @@ Each of these functions is recorded on the shapes at hand, and its equations tak
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from itertools import count
 from typing import Any
 
 import numpy as np
 
-from ..program import Equation, Program, Spec, Var, substitute
+from ...engine.op import Op
+from ..program import Equation, Program, Spec, Var, library_names, substitute
 from ..record import record
 from .kernels import KERNELS
-from .plan import VIEWS, elementwise
+from .plan import VIEWS, NoFormError, elementwise
 
 
 def lowered(program: Program) -> Program:
     """The program with every operation of the table below written out."""
     kept: set[Var] = set()
-    while any(_in_other_words(eq) for eq in program.equations if eq.out not in kept):  # these may name others again
-        program = _once(program, kept)
+    library = library_names()
+    while any(
+        _in_other_words(eq, library) for eq in program.equations if eq.out not in kept
+    ):  # these may name others again
+        program = _once(program, kept, library)
+    strange = next((eq for eq in program.equations if eq.op not in library), None)
+    if strange is not None:
+        raise NoFormError(f"{strange.op.name}, a function of your own that cannot be recorded")
     return program
 
 
-def _in_other_words(eq: Equation) -> Callable[..., Any] | None:
+def _in_other_words(eq: Equation, library: Collection[Op]) -> Callable[..., Any] | None:
     """What an operation without a form in C is written as: by the table, or, for one of ours, its own NumPy code."""
     name = eq.op.name
+    if eq.op not in library:
+        return eq.op.forward  # a function of the user's own, which may be called like one of the library
     if name in LOWERED:
         return LOWERED[name]
     if elementwise(eq) or name in KERNELS or name in VIEWS:
@@ -37,7 +46,7 @@ def _in_other_words(eq: Equation) -> Callable[..., Any] | None:
     return eq.op.forward if ours else None
 
 
-def _once(program: Program, kept: set[Var]) -> Program:
+def _once(program: Program, kept: set[Var], library: Collection[Op]) -> Program:
     """Every operation written out once; kept: the outputs of those that cannot be."""
     specs = program.specs()
     number = count(1 + max((v.number for v in specs), default=0))
@@ -54,7 +63,7 @@ def _once(program: Program, kept: set[Var]) -> Program:
             args=tuple(current(a) for a in eq.args),
             options={k: substitute(v, current) for k, v in eq.options.items()},
         )
-        written = None if eq.out in kept else _in_other_words(eq)
+        written = None if eq.out in kept else _in_other_words(eq, library)
         part = None if written is None else _recorded(written, eq, specs)
         if part is None:
             kept.add(eq.out)
