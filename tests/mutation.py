@@ -1,0 +1,251 @@
+"""Do the tests notice? `python tests/mutation.py rules|engine|learning [--limit N] [--only FILE] [--seed S]`.
+
+The package is copied, one small thing in one file is made wrong, and the tests responsible for that file run against
+it: found, where one of them fails (or takes far longer than it should), survived, where all pass. tests/mutants.py says
+what is made wrong. mutmut does the same for functions, but rewrites those alone: of a table of rules it leaves each
+lambda as it is. This one reaches both, so that one score says it all.
+
+To be fast, one process imports the libraries and forks for each mutant. There few examples are drawn, nothing is
+shrunk, and tests come in the order of what they found and how long they took; a survivor has to pass once more with all
+tests, those that take more than a second included, and as many examples as usual. Only those tests run that go through
+the function, or the lambda, that is made wrong.
+
+tests/mutation_survivors.md says of every survivor seen why it changes nothing, or what is not tested: what stands there
+as equivalent is left out of the score.
+"""
+
+from __future__ import annotations
+
+import argparse
+import compileall
+import contextlib
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before NumPy is imported: threads do not survive a fork
+os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+import pytest  # noqa: E402
+from hypothesis import Phase, settings  # noqa: E402
+
+from tests.mutants import Mutant, mutants  # noqa: E402
+
+IMPORT = "import"
+"""What is gone through before a test begins."""
+
+PACKAGE = "tinygrad_lecture"
+SURVIVORS = ROOT / "tests" / "mutation_survivors.md"
+REWRITTEN = "-Wignore::pytest.PytestAssertRewriteWarning"  # that plugins are imported before pytest runs is meant so
+LONG, PATIENCE, MOST_MEMORY = 1.0, 20.0, 8 * 2**30  # seconds; seconds that a test may take more than usual; bytes
+
+FEW = {"max_examples": 10, "phases": [Phase.explicit, Phase.generate]}  # nothing is shrunk
+settings.register_profile("mutation", deadline=None, derandomize=True, database=None, **FEW)
+
+RESPONSIBLE: dict[str, list[str]] = {
+    "engine": ["engine", "transforms/test_pull.py", "transforms/test_push.py"],
+    "learning": ["learning"],
+    "rules": ["rules"],
+    "rules/network.py": ["rules", "nn/test_losses.py", "nn/test_activations.py"],
+    "learning/rules.py": ["learning/test_rules.py"],
+    "learning/schedules.py": ["learning/test_schedules.py"],
+    "learning/callbacks.py": ["learning/test_callbacks.py"],
+    "learning/history.py": ["learning/test_history.py"],
+}
+"""Room → the tests that are responsible for it; a file that is run by --only may need fewer, or others."""
+
+
+@dataclass
+class Judge:
+    """A plugin of pytest: which tests run, in which order, and for how long at most; what comes of it.
+
+    seconds: how long each test took in the unchanged package, nothing while that is measured; kills: how many mutants
+    it has found; chosen: those that run, where not all do; entered: which functions each test has gone through.
+    """
+
+    seconds: dict[str, float]
+    kills: Counter[str]
+    longest: float
+    chosen: set[str] | None = None
+    entered: dict[str, set[str]] = field(default_factory=lambda: {IMPORT: set()})
+    now: str = IMPORT
+    below: str = ""
+    took: dict[str, float] = field(default_factory=dict)
+    failed: list[str] = field(default_factory=list)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
+        if self.seconds:
+            chosen = self.seconds if self.chosen is None else self.chosen
+            items[:] = [i for i in items if i.nodeid in chosen and self.seconds[i.nodeid] <= self.longest]
+            items.sort(key=lambda i: (-self.kills[i.nodeid], self.seconds[i.nodeid]))
+
+    def note(self, frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and (path := frame.f_code.co_filename).startswith(self.below):
+            self.entered[self.now].add(f"{path}:{frame.f_code.co_firstlineno}")
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self.now = nodeid
+        self.entered[nodeid] = set()
+        if self.seconds:
+            signal.setitimer(signal.ITIMER_REAL, PATIENCE + 10 * self.seconds[nodeid])  # it ends the process
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.took[report.nodeid] = self.took.get(report.nodeid, 0.0) + report.duration
+        if report.failed:
+            self.failed.append(report.nodeid)
+
+
+@dataclass
+class Court:
+    """A copy of the package and its tests, in which mutants are tried one after the other."""
+
+    copy: Path
+    tests: list[str]
+    seconds: dict[str, float] = field(default_factory=dict)
+    entered: dict[str, list[str]] = field(default_factory=dict)
+    kills: Counter[str] = field(default_factory=Counter)
+
+    def measure(self) -> list[str]:
+        """How long the unchanged tests take and what they go through; those that fail, which are left out."""
+        found = self.run("mutation")
+        self.seconds = {t: s for t, s in found.get("took", {}).items() if t not in found["failed"]}
+        self.entered = found.get("entered", {})
+        if not self.seconds:
+            raise SystemExit("no test has passed without a change\n" + (self.copy / "output").read_text())
+        return list(found["failed"])
+
+    def concerned(self, path: Path, mutant: Mutant) -> set[str] | None:
+        """The tests that go through the function that is made wrong; all, where it is gone through on import."""
+        place = f"{path}:{mutant.function}"
+        if not mutant.function or place in self.entered.get(IMPORT, ()):
+            return None
+        return {test for test, places in self.entered.items() if place in places and test in self.seconds}
+
+    def run(self, profile: str, longest: float = float("inf"), chosen: set[str] | None = None) -> dict[str, Any]:
+        """What the tests say in a process of its own: how it ended, which failed, how long each took, and where."""
+        verdict = self.copy / "verdict.json"
+        verdict.unlink(missing_ok=True)
+        child = os.fork()
+        if child == 0:
+            self._in_child(verdict, profile, Judge(self.seconds, self.kills, longest, chosen, below=str(self.copy)))
+        status = os.waitpid(child, 0)[1]
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child, signal.SIGKILL)  # what it has started
+        if verdict.exists():
+            found: dict[str, Any] = json.loads(verdict.read_text())
+            return found
+        return {"code": -os.WTERMSIG(status), "failed": []}
+
+    def _in_child(self, verdict: Path, profile: str, judge: Judge) -> None:
+        os.setsid()
+        output = os.open(self.copy / "output", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        for stream in (1, 2):
+            os.dup2(output, stream)
+        resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+        if not judge.seconds:
+            threading.setprofile(judge.note)
+            sys.setprofile(judge.note)
+        try:
+            options = ["-q", "-n0", "-p", "no:cacheprovider", "--tb=line", REWRITTEN, f"--hypothesis-profile={profile}"]
+            code = pytest.main([*self.tests, *options, *(["-x"] if judge.seconds else [])], plugins=[judge])
+            sys.setprofile(None)
+            entered = {test: sorted(where) for test, where in judge.entered.items()}
+            found = {"code": int(code), "failed": judge.failed, "took": judge.took, "entered": entered}
+            verdict.write_text(json.dumps(found))
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            os._exit(0)
+
+    def verdict(self, path: Path, mutant: Mutant, quick: bool) -> tuple[str, str]:
+        """found or survived, and by what it was found."""
+        original = path.read_text()
+        path.write_text(mutant.source)
+        try:
+            concerned = self.concerned(path, mutant)
+            found = self.run("mutation", LONG, concerned)
+            if found["code"] in (0, 5) and not quick:
+                found = self.run("default", chosen=concerned)
+        finally:
+            path.write_text(original)
+        if found["code"] in (0, 5):
+            return "survived", ""
+        self.kills.update(found["failed"])
+        by = found["failed"] or ["a time limit" if found["code"] == -signal.SIGALRM else "its import, or a crash"]
+        return "found", by[0]
+
+
+def court(room: str, only: str | None, folder: Path) -> Court:
+    """The copy, whose unchanged tests have run: those that fail in it are left out, the time of the others is known."""
+    for name in (PACKAGE, "tests"):
+        shutil.copytree(ROOT / name, folder / name)
+    for name in ("pyproject.toml", "README.md"):
+        shutil.copy(ROOT / name, folder / name)
+    compileall.compile_dir(folder, quiet=2)
+    os.chdir(folder)
+    sys.path[0] = os.environ["PYTHONPATH"] = str(folder)
+    for name in [m for m in sys.modules if m.startswith("tests")]:
+        del sys.modules[name]  # those of the copy are wanted
+    tests = RESPONSIBLE.get(f"{room}/{only}", RESPONSIBLE[room])
+    made = Court(folder, [f"tests/{t}" for t in tests])
+    for test in made.measure():
+        print(f"fails without a change, left out: {test}")
+    print(f"{len(made.seconds)} tests pass without a change, in {sum(made.seconds.values()):.0f} s", flush=True)
+    return made
+
+
+def equivalent() -> set[str]:
+    """The mutants that tests/mutation_survivors.md calls equivalent: file and name, the first column of its table."""
+    rows = [line.split(" | ") for line in SURVIVORS.read_text(encoding="utf-8").splitlines()]
+    return {row[0].removeprefix("| ").strip("`") for row in rows if len(row) > 1 and row[1] == "equivalent"}
+
+
+def drawn(room: str, only: str | None, limit: int | None, seed: int) -> list[tuple[Path, Mutant]]:
+    """The mutants of a room's files, or of one of them: all, or so many drawn at random."""
+    files = sorted((ROOT / PACKAGE / room).glob(only or "*.py"))
+    found = [(f.relative_to(ROOT), m) for f in files for m in mutants(f.read_text(encoding="utf-8"))]
+    return found if limit is None or limit >= len(found) else random.Random(seed).sample(found, limit)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Do the tests notice what is made wrong?")
+    parser.add_argument("room", choices=["rules", "engine", "learning"])
+    parser.add_argument("--limit", type=int, help="how many are drawn at random; all by default")
+    parser.add_argument("--only", metavar="FILE", help="only mutants of this file of the room, as special.py")
+    parser.add_argument("--quick", action="store_true", help="leave out the second trial: survivors may be too many")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    known, counts, begin = equivalent(), Counter(drawn=0), time.time()
+    with tempfile.TemporaryDirectory() as folder:
+        chosen = drawn(options.room, options.only, options.limit, options.seed)
+        judges = court(options.room, options.only, Path(folder))
+        for path, mutant in chosen:
+            word, by = judges.verdict(Path(folder) / path, mutant, options.quick)
+            name = f"{path.relative_to(PACKAGE)} {mutant.name}"
+            word = "equivalent" if word == "survived" and name.replace("|", "\\|") in known else word
+            counts.update(["drawn", word])
+            print(f"{word} | {path}:{mutant.line} | {mutant.name} | {by}", flush=True)
+    score = counts["found"] / max(1, counts["drawn"] - counts["equivalent"])
+    print(f"{dict(counts)}, score {score:.1%} of those not equivalent, {time.time() - begin:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
