@@ -7,8 +7,7 @@ lambda as it is. This one reaches both, so that one score says it all.
 
 To be fast, one process imports the libraries and forks for each mutant. There few examples are drawn, nothing is
 shrunk, and tests come in the order of what they found and how long they took; a survivor has to pass once more with all
-tests, those that take more than a second included, and as many examples as usual. Only those tests run that go through
-the function, or the lambda, that is made wrong.
+tests, those that take more than a second included, and as many examples as usual.
 
 tests/mutation_survivors.md says of every survivor seen why it changes nothing, or what is not tested: what stands there
 as equivalent is left out of the score.
@@ -27,13 +26,11 @@ import shutil
 import signal
 import sys
 import tempfile
-import threading
 import time
 import traceback
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before NumPy is imported: threads do not survive a fork
@@ -46,9 +43,6 @@ import pytest  # noqa: E402
 from hypothesis import Phase, settings  # noqa: E402
 
 from tests.mutants import Mutant, mutants  # noqa: E402
-
-IMPORT = "import"
-"""What is gone through before a test begins."""
 
 PACKAGE = "tinygrad_lecture"
 SURVIVORS = ROOT / "tests" / "mutation_survivors.md"
@@ -76,33 +70,22 @@ class Judge:
     """A plugin of pytest: which tests run, in which order, and for how long at most; what comes of it.
 
     seconds: how long each test took in the unchanged package, nothing while that is measured; kills: how many mutants
-    it has found; chosen: those that run, where not all do; entered: which functions each test has gone through.
+    it has found.
     """
 
     seconds: dict[str, float]
     kills: Counter[str]
     longest: float
-    chosen: set[str] | None = None
-    entered: dict[str, set[str]] = field(default_factory=lambda: {IMPORT: set()})
-    now: str = IMPORT
-    below: str = ""
     took: dict[str, float] = field(default_factory=dict)
     failed: list[str] = field(default_factory=list)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
         if self.seconds:
-            chosen = self.seconds if self.chosen is None else self.chosen
-            items[:] = [i for i in items if i.nodeid in chosen and self.seconds[i.nodeid] <= self.longest]
+            items[:] = [i for i in items if self.seconds.get(i.nodeid, self.longest + 1) <= self.longest]
             items.sort(key=lambda i: (-self.kills[i.nodeid], self.seconds[i.nodeid]))
 
-    def note(self, frame: FrameType, event: str, _: object) -> None:
-        if event == "call" and (path := frame.f_code.co_filename).startswith(self.below):
-            self.entered[self.now].add(f"{path}:{frame.f_code.co_firstlineno}")
-
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        self.now = nodeid
-        self.entered[nodeid] = set()
         if self.seconds:
             signal.setitimer(signal.ITIMER_REAL, PATIENCE + 10 * self.seconds[nodeid])  # it ends the process
 
@@ -119,32 +102,23 @@ class Court:
     copy: Path
     tests: list[str]
     seconds: dict[str, float] = field(default_factory=dict)
-    entered: dict[str, list[str]] = field(default_factory=dict)
     kills: Counter[str] = field(default_factory=Counter)
 
     def measure(self) -> list[str]:
-        """How long the unchanged tests take and what they go through; those that fail, which are left out."""
+        """How long the unchanged tests take; those that fail, which are left out."""
         found = self.run("mutation")
         self.seconds = {t: s for t, s in found.get("took", {}).items() if t not in found["failed"]}
-        self.entered = found.get("entered", {})
         if not self.seconds:
             raise SystemExit("no test has passed without a change\n" + (self.copy / "output").read_text())
         return list(found["failed"])
 
-    def concerned(self, path: Path, mutant: Mutant) -> set[str] | None:
-        """The tests that go through the function that is made wrong; all, where it is gone through on import."""
-        place = f"{path}:{mutant.function}"
-        if not mutant.function or place in self.entered.get(IMPORT, ()):
-            return None
-        return {test for test, places in self.entered.items() if place in places and test in self.seconds}
-
-    def run(self, profile: str, longest: float = float("inf"), chosen: set[str] | None = None) -> dict[str, Any]:
-        """What the tests say in a process of its own: how it ended, which failed, how long each took, and where."""
+    def run(self, profile: str, longest: float = float("inf")) -> dict[str, Any]:
+        """What the tests say in a process of its own: how it ended, which failed, how long each took."""
         verdict = self.copy / "verdict.json"
         verdict.unlink(missing_ok=True)
         child = os.fork()
         if child == 0:
-            self._in_child(verdict, profile, Judge(self.seconds, self.kills, longest, chosen, below=str(self.copy)))
+            self._in_child(verdict, profile, Judge(self.seconds, self.kills, longest))
         status = os.waitpid(child, 0)[1]
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child, signal.SIGKILL)  # what it has started
@@ -159,15 +133,10 @@ class Court:
         for stream in (1, 2):
             os.dup2(output, stream)
         resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
-        if not judge.seconds:
-            threading.setprofile(judge.note)
-            sys.setprofile(judge.note)
         try:
             options = ["-q", "-n0", "-p", "no:cacheprovider", "--tb=line", REWRITTEN, f"--hypothesis-profile={profile}"]
             code = pytest.main([*self.tests, *options, *(["-x"] if judge.seconds else [])], plugins=[judge])
-            sys.setprofile(None)
-            entered = {test: sorted(where) for test, where in judge.entered.items()}
-            found = {"code": int(code), "failed": judge.failed, "took": judge.took, "entered": entered}
+            found = {"code": int(code), "failed": judge.failed, "took": judge.took}
             verdict.write_text(json.dumps(found))
         except BaseException:
             traceback.print_exc()
@@ -180,13 +149,14 @@ class Court:
         original = path.read_text()
         path.write_text(mutant.source)
         try:
-            concerned = self.concerned(path, mutant)
-            found = self.run("mutation", LONG, concerned)
-            if found["code"] in (0, 5) and not quick:
-                found = self.run("default", chosen=concerned)
+            found = self.run("mutation", LONG)
+            if found["code"] == 0 and not quick:
+                found = self.run("default")
         finally:
             path.write_text(original)
-        if found["code"] in (0, 5):
+        if found["code"] == 5:
+            raise RuntimeError(f"no test ran against {path}: nothing can be said\n{(self.copy / 'output').read_text()}")
+        if found["code"] == 0:
             return "survived", ""
         self.kills.update(found["failed"])
         by = found["failed"] or ["a time limit" if found["code"] == -signal.SIGALRM else "its import, or a crash"]
