@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -174,11 +173,13 @@ def test_ctrl_c_ends_it_soon_between_two_updates(runner: str) -> None:
             timer.start()  # from the first epoch on, in the midst of the next
 
     timer = threading.Timer(0.05, signal.raise_signal, [signal.SIGINT])
-    begin = time.perf_counter()
-    history = tl.train(net, patterns, batch_size=1, epochs=2000, compiled=runner, callbacks=[press])
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # in a background job it may be ignored
+    try:
+        history = tl.train(net, patterns, batch_size=1, epochs=100, compiled=runner, callbacks=[press])
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert history.interrupted
-    assert len(history) < 2000
-    assert time.perf_counter() - begin < 30
+    assert len(history) < 100
     assert np.all(np.isfinite(net.w))
 
 
