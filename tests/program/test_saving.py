@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
 import tinygrad_lecture as tl
@@ -35,7 +35,10 @@ def same_bits(a: Any, b: Any) -> None:
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # what a case overflows or divides by is not at stake
 def test_every_operation_survives_being_described(case: Case, data: Any, seed: int) -> None:
     d = case.make(data.draw, np.random.default_rng(seed))
-    program = tl.record(d.f)(*d.xs)
+    try:
+        program = tl.record(d.f)(*d.xs)
+    except ValueError:  # the minimum of nothing
+        reject()
     again = made_again(*described(program))
     assert str(again) == str(program)
     same_bits(again(*d.xs), program(*d.xs))

@@ -147,9 +147,12 @@ class Writer:
         return name
 
     def put_inside(self, a: Var, eq: Equation, axis: int, at: int) -> bool:
-        """Let a piece be computed at its place in the whole, if that is one stretch of memory."""
+        """Let a piece be computed at its place in the whole, if that is one stretch of memory.
+
+        What is not bound may lie elsewhere than what it was computed from.
+        """
         homes = self.holds.get(a, ())
-        if len(homes) != 1 or any(n != 1 for n in eq.shape[:axis]) or not self.contiguous(eq.out):
+        if not self._bound(a) or len(homes) != 1 or any(n != 1 for n in eq.shape[:axis]) or not self.contiguous(eq.out):
             return False
         (home,) = homes
         taken = home in self.inside or home in self._results or home == eq.out or home not in self.over
