@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import tinygrad_lecture as tl
+from tinygrad_lecture.rules.network import over_patterns
 
 from .base import (
     Draw,
@@ -213,6 +214,12 @@ def _multi_dot(draw: Draw, rng: np.random.Generator) -> Drawn:
     if draw(st.booleans()):
         sizes[-1] = sizes[-1][:1]
     return Drawn(lambda *xs: np.linalg.multi_dot(xs), [anything(rng, s) for s in sizes])
+
+
+@case(over_patterns)
+def _over_patterns(draw: Draw, rng: np.random.Generator) -> Drawn:
+    shape = draw(st.integers(0, 4)), draw(st.integers(0, 3))
+    return Drawn(over_patterns, [anything(rng, shape)], lambda d: d.sum(axis=0))
 
 
 @case(tl.linear)

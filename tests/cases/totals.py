@@ -11,7 +11,7 @@ import numpy as np
 
 import tinygrad_lecture as tl
 from tinygrad_lecture.engine.primitives import getitem, scatter_add
-from tinygrad_lecture.rules.network import softmax
+from tinygrad_lecture.rules.network import over_patterns, softmax
 from tinygrad_lecture.rules.reduction import weighted_average
 
 from .base import title
@@ -71,6 +71,7 @@ total(np.einsum, (2, 3), (3, 4), (4,), f=lambda a, b, c: np.einsum("ij,jk,k->i",
 total(np.einsum, (3, 3), f=lambda a: np.einsum("ii->", a))
 total(np.trace, (3, 3))
 total(tl.linear, (5, 3), (2, 3), (2,), exact=lambda x, w, b: x @ w.T + b)
+total(over_patterns, (3, 4), exact=lambda d: d.sum(axis=0))
 total(np.sum, (3, 4), f=lambda a: np.sum(a, axis=1))
 total(np.mean, (3, 4), f=lambda a: np.mean(a, axis=0))
 total(np.prod, (9,), more=9, spread=8.0)

@@ -30,7 +30,8 @@ class Op:
     forward(*inputs, **options) computes raw values; bind(args, kwargs) sorts a user's call into
     inputs and options. `broadcasts` says that a rule may hand back the shape that broadcasting
     gave its input, which the engine then sums; slopes always may. `promotes` says that the local
-    rules want their inputs in the dtype of the output. `signature` is what bind was made from.
+    rules want their inputs in the dtype of the output. `signature` is what bind was made from, and
+    up to `leading` positional arguments are inputs as they stand.
     """
 
     __slots__ = (
@@ -39,6 +40,7 @@ class Op:
         "differentiable",
         "each",
         "forward",
+        "leading",
         "name",
         "promotes",
         "rules",
@@ -51,6 +53,7 @@ class Op:
         self.forward: Callable[..., Any] = _undeclared
         self.signature: str | Callable[..., Bound] = ""
         self.bind: Callable[[tuple[Any, ...], dict[str, Any]], Bound] = _undeclared
+        self.leading = 0
         self.slopes: tuple[Rule, ...] | None = None
         self.rules: tuple[Rule, ...] | None = None
         self.each: Callable[..., Any] | None = None
@@ -159,10 +162,17 @@ def plain(fn: Any, answer: Callable[..., Any]) -> None:
 def _declare(fn: Any, signature: str | Callable[..., Bound] | None, n_inputs: int) -> Op:
     op = op_of(fn)
     op.forward = getattr(fn, "__wrapped__", fn) if getattr(fn, "op", None) is op else fn
-    op.signature = signature or ", ".join("abcdefgh"[:n_inputs])
-    bind = _binder_from_function if callable(op.signature) else binder
-    op.bind = bind(op.name, op.signature)  # type: ignore[arg-type]
+    sorts(op, signature or ", ".join("abcdefgh"[:n_inputs]))
     return op
+
+
+def sorts(op: Op, signature: str | Callable[..., Bound]) -> None:
+    """Let an operation sort a user's arguments by a signature."""
+    op.signature = signature
+    if callable(signature):
+        op.bind, op.leading = _binder_from_function(op.name, signature), 0
+    else:
+        op.bind, op.leading = binder(op.name, signature)
 
 
 REFUSED = {
@@ -179,8 +189,8 @@ def refuse(name: str, argument: str) -> TypeError:
     return TypeError(f"{name} with a Tensor does not take {argument}={here()}: {way_out}")
 
 
-def binder(name: str, signature: str) -> Callable[[tuple[Any, ...], dict[str, Any]], Bound]:
-    """Read a signature once, and return the function that sorts calls by it.
+def binder(name: str, signature: str) -> tuple[Callable[[tuple[Any, ...], dict[str, Any]], Bound], int]:
+    """Read a signature once, and return the function that sorts calls by it, and how many inputs stand first.
 
     The arguments stand in NumPy's order: `a` is an input, `a|b` an input with two names,
     `axis=` a static option, `out!` is refused. "a, axis=, dtype!, out!, keepdims=" is np.sum's.
@@ -194,13 +204,10 @@ def binder(name: str, signature: str) -> Callable[[tuple[Any, ...], dict[str, An
         kinds[first] = part[-1] if part[-1] in "=!" else "input"
         aliases.update(dict.fromkeys(others, first))
     inputs = tuple(n for n in order if kinds[n] == "input")
-    leading = len(inputs) if tuple(order[: len(inputs)]) == inputs else 1
 
     def bind(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Bound:
-        if not kwargs and len(args) <= leading:
-            if not args:
-                raise TypeError(f"{name} needs its argument {order[0]!r}")
-            return args, {}
+        if not args and not kwargs:
+            raise TypeError(f"{name} needs its argument {order[0]!r}")
         if len(args) > len(order):
             raise refuse(name, "out") if len(args) == len(order) + 1 else _too_many(name, len(order), len(args))
         given = dict(zip(order, args, strict=False))
@@ -219,7 +226,7 @@ def binder(name: str, signature: str) -> Callable[[tuple[Any, ...], dict[str, An
             values.pop()
         return tuple(values), {n: v for n, v in given.items() if kinds[n] == "="}
 
-    return bind
+    return bind, len(inputs) if tuple(order[: len(inputs)]) == inputs else 1
 
 
 def _too_many(name: str, allowed: int, given: int) -> TypeError:

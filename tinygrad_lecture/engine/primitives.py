@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from .op import OPS, Op, Rule, binder, constant, lookup, name_of, rules, slopes
+from .op import OPS, Op, Rule, constant, lookup, name_of, rules, slopes, sorts
 from .tensor import CAST, DETACH, GETITEM, TRUNCATE, Tensor, call
 from .values import Array, copied
 
@@ -92,7 +92,7 @@ def declared(fn: Callable[..., Any], per_input: tuple[Rule, ...], *, elementwise
             f"local_rule({op.name}): {len(per_input)} rules for a function of {len(parameters)} named arguments"
         )
     op.forward = fn
-    op.bind = binder(op.name, ", ".join(p + "=" * (i >= len(per_input)) for i, p in enumerate(parameters)))
+    sorts(op, ", ".join(p + "=" * (i >= len(per_input)) for i, p in enumerate(parameters)))
     op.slopes, op.rules = (per_input, None) if elementwise else (None, per_input)
     op.promotes = len(per_input) > 1
     op.broadcasts, op.differentiable = broadcasts, True
@@ -111,7 +111,7 @@ def differentiable(fn: F, op: Op) -> F:
             if x.__class__ is Tensor:
                 return call(op, args, kwargs)
         for x in args:  # as NumPy does with its own functions, for arrays of another kind
-            if hasattr(x, "__array_function__") and not isinstance(x, np.ndarray):
+            if x.__class__ is not np.ndarray and hasattr(x, "__array_function__") and not isinstance(x, np.ndarray):
                 return x.__array_function__(function, (x.__class__,), args, kwargs)
         return fn(*args, **kwargs)
 

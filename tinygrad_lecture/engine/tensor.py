@@ -25,7 +25,7 @@ from .values import Array, must_float, named, one_array, operand, owned, real
 next_stamp = count(1).__next__
 CAST, TRUNCATE, DETACH, GETITEM = (Op(name) for name in ("cast", "truncate", "detach", "getitem"))
 NO_OPTIONS: dict[str, Any] = {}
-_NUMBERS = frozenset({float, int, bool, np.float64, np.float32, np.bool_, np.int64})
+_NUMBERS = frozenset({float, int, bool, np.float64, np.float32, np.bool_, np.int64, type(None)})
 
 
 def _operator(
@@ -341,6 +341,8 @@ def _taped(tape: Tape, op: Op, inputs: tuple[Any, ...], options: dict[str, Any],
 
 def call(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
     """Sort a user's arguments into inputs and options, and apply the operation to them."""
+    if not kwargs and 0 < len(args) <= op.leading:
+        return apply(op, args, NO_OPTIONS)
     inputs, options = op.bind(args, kwargs)
     for key, value in options.items():
         if value.__class__ is Tensor:
@@ -356,7 +358,7 @@ def apply(op: Op, inputs: tuple[Any, ...], options: dict[str, Any]) -> Tensor:
     for x in inputs:
         if x.__class__ is Tensor:
             raw.append(x._data)
-        elif x.__class__ in _NUMBERS:
+        elif x.__class__ in _NUMBERS or (x.__class__ is np.ndarray and x.dtype.kind == "f"):
             raw.append(x)
         else:
             inputs = tuple([x if x.__class__ is Tensor else operand(x, op.name) for x in inputs])

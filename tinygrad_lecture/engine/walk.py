@@ -12,7 +12,7 @@ higher orders): rules are plain NumPy code and serve both.
 from __future__ import annotations
 
 from collections.abc import Callable
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 from operator import mul
 from typing import Any
 
@@ -92,21 +92,28 @@ def errors_at_ends(
 
 
 def _walk(starts: Starts, first: int, last: int, times: Any, raw: bool, watch: Watch | None) -> tuple[Ends, bool]:
-    """The walk itself. Its errors wait under the stamps of their nodes, and `youngest` is a heap of these."""
-    ends: Ends = []
-    outside = False
+    """The walk itself. Errors wait under the stamps of their nodes; `youngest` is a heap of those to go on from."""
+    ends: dict[int, list[Any]] = {}  # where errors stay
     waiting: dict[int, list[Any]] = {}
-    for y, err in starts:
-        waiting[y.stamp] = [y, waiting[y.stamp][1] + err if y.stamp in waiting else err]
-    youngest = [-stamp for stamp in waiting]
-    heapify(youngest)
-    while youngest:
+    youngest: list[int] = []
+    outside = False
+    arriving = starts
+    while True:
+        for x, e in arriving:
+            stamp = x.stamp
+            there = waiting if x.inputs and stamp > last else ends
+            entry = there.get(stamp)
+            if entry is not None:
+                entry[1] = entry[1] + e  # summed with what has arrived from elsewhere
+                continue
+            there[stamp] = [x, e]
+            if there is waiting:
+                heappush(youngest, -stamp)
+        if not youngest:
+            return [(x, e) for x, e in ends.values()], outside
         stamp = -heappop(youngest)
         n, err = waiting.pop(stamp)
         inputs = n.inputs
-        if not inputs or stamp <= last:
-            ends.append((n, err))
-            continue
         values = []
         for x in inputs:
             if x.__class__ is Tensor:
@@ -118,6 +125,7 @@ def _walk(starts: Starts, first: int, last: int, times: Any, raw: bool, watch: W
         out = n._data if raw else n
         if n.op.promotes:
             values = promoted(values, out)
+        arriving = []
         for k, x in enumerate(inputs):
             if x.__class__ is not Tensor or not x.needs:
                 continue  # nothing is computed for what needs no error
@@ -129,14 +137,7 @@ def _walk(starts: Starts, first: int, last: int, times: Any, raw: bool, watch: W
                 continue
             if watch is not None:
                 watch(n, k, err, e)
-            # summed with what has arrived there from elsewhere
-            entry = waiting.get(x.stamp)
-            if entry is None:
-                waiting[x.stamp] = [x, e]
-                heappush(youngest, -x.stamp)
-            else:
-                entry[1] = entry[1] + e
-    return ends, outside
+            arriving.append((x, e))
 
 
 def handed_on(n: Tensor, k: int, x: Tensor, err: Array, out: Array, values: list[Array], times: Any) -> Array:

@@ -132,11 +132,11 @@ class Weights:
 
     def collect(self) -> np.ndarray:
         """The gradients that the leaves hold, moved into g: zeros where none has arrived."""
-        g = np.empty(self._w.size, self.dtype)
-        for name, place in self.places.items():
-            t = self._leaves[name]
-            g[place] = 0.0 if t.grad is None else np.ravel(t.grad)
-            t.zero_grad()
+        parts = []
+        for name, t in self._leaves.items():
+            parts.append(np.zeros(self.shapes[name], self.dtype).ravel() if t.grad is None else np.ravel(t.grad))
+            t.grad = None
+        g = np.concatenate(parts) if parts else np.zeros(0, self.dtype)
         self._g = g
         return self.g
 
@@ -151,13 +151,14 @@ def _again(shapes: dict[str, tuple[int, ...]], dtype: Any, w: np.ndarray, g: np.
 
 def must_fit(parts: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> None:
     """Refuse parameters that are not those of a network by name and shape, naming the first that is wrong."""
-    missing = [name for name in shapes if name not in parts]
-    if missing:
-        raise ValueError(f"parameters lack {', '.join(missing)}; this net has {', '.join(shapes)}")
+    if parts.keys() != shapes.keys():
+        missing = [name for name in shapes if name not in parts]
+        if missing:
+            raise ValueError(f"parameters lack {', '.join(missing)}; this net has {', '.join(shapes)}")
+        unknown = next(name for name in parts if name not in shapes)
+        raise ValueError(f"unknown parameter {unknown!r}; this net has {', '.join(shapes)}")
     for name, value in parts.items():
-        if name not in shapes:
-            raise ValueError(f"unknown parameter {name!r}; this net has {', '.join(shapes)}")
-        if np.shape(value) != shapes[name]:
+        if getattr(value, "shape", None) != shapes[name] and np.shape(value) != shapes[name]:
             raise ValueError(f"{name} has shape {np.shape(value)}, this net needs {shapes[name]}")
 
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..rules.elementwise import sech2
 from ..rules.network import relu, softplus
 from ..rules.trigonometric import cosquare
 from .program import Equation, Spec, Var
@@ -35,16 +34,26 @@ def _squared_error(out: Any, target: Any) -> Any:
     return 0.5 * d.dot(d) / (np.shape(out)[0] if np.ndim(out) else 1)
 
 
+def _sech2(x: Any) -> Any:
+    c = 1.0 / np.cosh(x)
+    return c * c
+
+
 def _logistic(x: Any) -> Any:
     e = np.exp(-np.abs(x))
     return np.where(x >= 0, 1.0, e) / (1.0 + e)
 
 
+def _over_patterns(d: Any) -> Any:
+    return np.dot(np.ones(d.shape[0], d.dtype), d)
+
+
 WRITTEN_OUT: dict[str, Callable[..., Any]] = {
+    "over_patterns": _over_patterns,
     "linear": _linear,
     "squared_error": _squared_error,
     "logistic": _logistic,
-    "sech2": sech2.__wrapped__,  # type: ignore[attr-defined]
+    "sech2": _sech2,
     "cosquare": cosquare.__wrapped__,  # type: ignore[attr-defined]
     "relu": relu.__wrapped__,  # type: ignore[attr-defined]
     "softplus": softplus.__wrapped__,  # type: ignore[attr-defined]

@@ -160,6 +160,7 @@ LINEAR = names(
     "expand_dims squeeze broadcast_to flip fliplr flipud roll rot90 tile repeat cumsum cumulative_sum diff "
     "trace diagonal diag diagflat tril triu atleast_1d atleast_2d atleast_3d take take_along_axis "
     "copy concatenate stack vstack hstack dstack column_stack block split array_split hsplit vsplit dsplit "
-    "unstack broadcast_arrays trapezoid delete resize getitem scatter_add append meshgrid"
+    "unstack broadcast_arrays trapezoid delete resize getitem scatter_add append meshgrid "
+    "over_patterns"
 )
 MULTILINEAR = names("matmul dot vdot inner outer tensordot einsum kron vecdot matvec vecmat cross convolve correlate")

@@ -13,7 +13,7 @@ import numpy as np
 from ..engine.op import OPS, Op, name_of
 from ..engine.primitives import cast, scatter_add
 from ..engine.tensor import Tensor
-from ..rules.network import cross_entropy, linear, squared_error
+from ..rules.network import cross_entropy, linear, over_patterns, squared_error
 
 ARRAYS: dict[str, Any] = {
     "u": [0.3, 0.5, 0.7],
@@ -52,6 +52,7 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "slogdet.logabsdet": lambda t: np.linalg.slogdet(t.S)[1],
     "trace": lambda t: np.trace(t.S),
     "diagonal": lambda t: np.diagonal(t.S),
+    "over_patterns": lambda t: over_patterns(t.A),
     "linear": lambda t: linear(t.A, t.S, t.u),
     "squared_error": lambda t: squared_error(t.A, -t.A.detach()),
     "cross_entropy": lambda t: cross_entropy(t.A, np.array([0, 2])),

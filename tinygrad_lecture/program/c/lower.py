@@ -171,6 +171,7 @@ def _var(a: Any, axis: Any = None, keepdims: bool = False, **options: Any) -> An
 
 LOWERED: dict[str, Callable[..., Any]] = {
     "linear": _linear,
+    "over_patterns": lambda d: np.sum(d, axis=0),
     "squared_error": _squared_error,
     "log_softmax": _log_softmax,
     "softmax": _softmax,
