@@ -57,6 +57,13 @@ def has_compiler() -> bool:
 # the peers
 
 
+@pytest.mark.skipif(not has_compiler(), reason="needs a C compiler")
+def test_the_hand_written_c_leaves_subnormal_numbers_to_the_process(demo: Any) -> None:
+    demo.peer_c.steps(demo.workloads.WORKLOADS["W1"])
+    smallest = np.nextafter(np.zeros(3), 1.0)
+    assert np.all(smallest * 1.0 > 0.0)
+
+
 def small(demo: Any, name: str) -> Any:
     """A workload of the table, or one of four layers that takes no BLAS."""
     deep = demo.workloads.Workload("deep", (5, 4, 3, 6, 2), 7, "float64", 0.1)

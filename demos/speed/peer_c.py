@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygrad_lecture.program.c.build import NoCompilerError, blas, compiler
 
-FLAGS = ("-O2", "-funroll-loops", "-march=native", "-ffast-math", "-std=gnu11", "-shared", "-fPIC")
+FLAGS = ("-O2", "-funroll-loops", "-march=native", "-ffast-math", "-std=gnu11", "-fPIC")
 """Measured as the quickest: gcc's -O3 makes small nets 20 % slower, and large ones no faster."""
 LARGE = 100_000
 """Multiplications in the largest product of a net from which on BLAS is faster than loops."""
@@ -47,12 +47,16 @@ def compiled(definitions):
     text = "".join(f"#define {name} {value}\n" for name, value in definitions.items())
     text += Path(__file__).with_name("by_hand.c").read_text(encoding="utf-8")
     with TemporaryDirectory() as folder:
-        source, library = Path(folder, "by_hand.c"), Path(folder, "by_hand.so")
+        source, binary, library = (Path(folder, f"by_hand.{end}") for end in ("c", "o", "so"))
         source.write_text(text, encoding="utf-8")
-        command = [*compiler(), *FLAGS, str(source), "-o", str(library), "-lm"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise NoCompilerError(f"{compiler()[0]} failed: {done.stderr.strip()[:500]}")
+        # linked without -ffast-math, which would round subnormal numbers to 0 in the whole process from then on
+        for command in (
+            [*FLAGS, "-c", str(source), "-o", str(binary)],
+            ["-shared", str(binary), "-o", str(library), "-lm"],
+        ):
+            done = subprocess.run([*compiler(), *command], capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise NoCompilerError(f"{compiler()[0]} failed: {done.stderr.strip()[:500]}")
         return ctypes.CDLL(str(library))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -191,6 +191,10 @@ def test_a_right_gradient_holds_at_zero_however_wide_the_function_is(f: Callable
 off_zero = st.one_of(st.floats(-2.0, -0.05), st.floats(0.05, 2.0))  # an argument of 0 says nothing of the scale
 
 
+EQUAL_QUOTIENTS = np.array([[1.84375, -0.5, -0.1875], [1.25, 0.0625, 1.0546875], [-0.421875, 1.0, 1.07421875]])
+"""Where two difference quotients of √(1 + x²) happen to be equal, and look like a limit."""
+
+
 @settings(max_examples=tries(60))
 @given(
     name=st.sampled_from(sorted(SMOOTH)),
@@ -199,6 +203,7 @@ off_zero = st.one_of(st.floats(-2.0, -0.05), st.floats(0.05, 2.0))  # an argumen
     out=st.integers(-6, 6),
     dtype=st.sampled_from(["float64", "float32"]),
 )
+@example("root", EQUAL_QUOTIENTS, 0, 0, "float64")
 def test_a_right_gradient_holds_at_every_scale(name: str, x: np.ndarray, power: int, out: int, dtype: str) -> None:
     f, a = SMOOTH[name], np.dtype(dtype).type
     s, t = a(10.0**power), a(10.0**out)

@@ -68,7 +68,8 @@ class Derivative:
 def readings(d: Derivative, rungs: Iterable[str]) -> tuple[Quotient | None, list[Reading], dict[str, str]]:
     """What each rung reads, the lowest first; those that are not possible apart, and why.
 
-    A rung that contradicts the differences below it is no oracle here, and is left out too.
+    A rung that contradicts the differences below it is no oracle here, and is left out too. But where central differences
+    agree with it, the extrapolation of these is what errs: two that happen to be equal look like a limit.
     """
     quotient = settled_quotient(d.along, d.scale, d.eps, d.blur) if set(DIFFERENCES) & set(rungs) else None
     found: list[Reading] = []
@@ -81,9 +82,15 @@ def readings(d: Derivative, rungs: Iterable[str]) -> tuple[Quotient | None, list
         except Exception as error:  # of f, which need not know what an oracle calls it with
             missing[rung] = str(error) if isinstance(error, NotPossibleError | ImportError) else _first_line(error)
             continue
-        why = _contradicted(reading, [r for r in found if r.rung in DIFFERENCES and usable(r, quotient)])
-        if why:
-            missing[rung] = why
+        lower = {r.rung: r for r in found if r.rung in DIFFERENCES and usable(r, quotient)}
+        against = [r.rung for r in lower.values() if abs(reading.value - r.value) > reading.tolerance + r.tolerance]
+        if rung not in DIFFERENCES and against == ["richardson"] and "central" in lower:
+            found.remove(lower["richardson"])
+            missing["richardson"] = f"the rung {rung} and central differences contradict it"
+            against = []
+        if against:
+            analytic = "f is not analytic (np.abs, np.max, a comparison, …)"
+            missing[rung] = analytic if rung == "complex" else f"it contradicts the rung {against[0]}"
         else:
             found.append(reading)
     return quotient, found, missing
@@ -161,15 +168,6 @@ def usable(r: Reading, q: Quotient | None, size: float = 0.0) -> bool:
         return True
     assert q is not None
     return bool(r.tolerance <= 5e-4 * max(abs(r.value), size, q.reach))
-
-
-def _contradicted(r: Reading, lower: list[Reading]) -> str:
-    for below in lower:
-        if abs(r.value - below.value) > r.tolerance + below.tolerance:
-            return {
-                "complex": "f is not analytic (np.abs, np.max, a comparison, …)",
-            }.get(r.rung, f"it contradicts the rung {below.rung}")
-    return ""
 
 
 def _first_line(error: Exception) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..program import Equation, Var
 from .loops import broadcast, count, nest
-from .plan import TYPES, NoFormError, View, basic, contiguous, whole
+from .plan import TYPES, NoFormError, Plan, View, basic, contiguous, whole
 
 if TYPE_CHECKING:
     from .source import Printer
@@ -44,11 +44,26 @@ def product(p: Printer, eq: Equation) -> None:
     p.lines(over.opening())
     names = [p.pointer(v.base) + (f" + {over.at(i)}" if over.at(i) != "0" else "") for i, v in enumerate((a, b, out))]
     strides = [v.strides[-2:] for v in (a, b, out)]
-    if m * k * n > LOOPS_UP_TO and _has_blas_form(strides[0], (m, k)) and _has_blas_form(strides[1], (k, n)):
+    if _large(strides, (m, n, k)):
         _blas(p, eq, names, strides, (m, n, k))
     else:
         _loops(p, eq, names, strides, (m, n, k))
     p.lines(over.closing())
+
+
+def is_large(plan: Plan, eq: Equation) -> bool:
+    """Whether an equation is one product of two matrices that BLAS is to compute."""
+    if eq.op.name not in ("dot", "matmul") or len(eq.shape) != 2 or any(a.__class__ is not Var for a in eq.args):
+        return False
+    a, b = (plan.view(x) for x in eq.args)
+    same = {plan.specs[x].dtype for x in eq.args} == {eq.dtype} and eq.dtype.kind == "f"
+    mnk = (*eq.shape, a.shape[-1])
+    return same and len(a.shape) == len(b.shape) == 2 and _large([a.strides, b.strides], mnk)
+
+
+def _large(strides: list[Any], mnk: tuple[int, int, int]) -> bool:
+    m, n, k = mnk
+    return m * n * k > LOOPS_UP_TO and _has_blas_form(strides[0], (m, k)) and _has_blas_form(strides[1], (k, n))
 
 
 def _has_blas_form(strides: tuple[int, ...], shape: tuple[int, int]) -> bool:
@@ -67,7 +82,11 @@ def _blas(p: Printer, eq: Equation, names: list[str], strides: list[Any], mnk: t
     a, b, out = names
     f = "sgemm" if eq.dtype == np.float32 else "dgemm"
     p.uses_blas = True
-    p.line(f"{f}(101, {ta}, {tb}, {m}, {n}, {k}, 1, {a}, {lda}, {b}, {ldb}, 0, {out}, {n});")
+    update = p.update_by(eq.out)
+    alpha, beta = ("1", "0") if update is None else (p.operand(update.s, eq.dtype), "1")
+    if update is not None:
+        out = p.moved(update, eq.out)
+    p.line(f"{f}(101, {ta}, {tb}, {m}, {n}, {k}, {alpha}, {a}, {lda}, {b}, {ldb}, {beta}, {out}, {n});")
 
 
 def _loops(p: Printer, eq: Equation, names: list[str], strides: list[Any], mnk: tuple[int, int, int]) -> None:

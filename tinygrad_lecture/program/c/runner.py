@@ -45,6 +45,7 @@ class CRunner:
         self._run.argtypes = [ctypes.c_int64, *[ctypes.c_void_p] * 4, ctypes.c_int64, *[ctypes.c_void_p] * 2]
         if self.source.uses_blas and addresses is not None:
             library.use_blas(ctypes.c_void_p(addresses[0]), ctypes.c_void_p(addresses[1]))
+        self._in_place = self.source.in_place if halt is None else ()  # after a halt what was before is wanted
         known = program.specs()
         self._written: list[Spec] = [known[program.outputs[i]] for i in written]
         self._constants = [a.ctypes.data for a in self.source.constants]
@@ -107,6 +108,8 @@ class CRunner:
         outs = [np.empty(s.shape if k in back else (n, *s.shape), s.dtype) for k, s in enumerate(self._written)]
         for place, _ in carried:
             given[place] = given[place].copy()
+        for place, k in {*carried} & {*self._in_place}:
+            outs[k] = given[place]
         in_moves, out_moves = np.zeros_like(self._still), np.zeros_like(self._still)
         for place in moving:
             in_moves[place] = given[place].nbytes // max(n, 1)

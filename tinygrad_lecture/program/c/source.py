@@ -12,10 +12,11 @@ import numpy as np
 from ..passes import optimised
 from ..program import Equation, Program, Spec, Var
 from .expressions import FLOATING, PRELUDE, TRUTH, WHOLE
-from .kernels import KERNELS
-from .loops import count, nest
+from .kernels import KERNELS, is_large
+from .loops import Nest, count, nest
 from .lower import lowered
 from .plan import TYPES, Block, NoFormError, Plan, View, contiguous, planned
+from .updates import Update, may_lie_in_place, part, updates
 
 ON_THE_STACK = 4096
 """Values of so many bytes or fewer are local arrays, which the compiler may keep in registers …"""
@@ -28,13 +29,15 @@ STACK = 2**17
 class Source:
     """C text, and what must be known to call it.
 
-    text: the C; constants: the arrays that it is given behind the inputs; workspace: bytes that it needs beside.
+    text: the C; constants: the arrays that it is given behind the inputs; workspace: bytes that it needs beside;
+    in_place: pairs of an input and an output that may lie in one place.
     """
 
     text: str
     constants: tuple[np.ndarray, ...]
     workspace: int
     uses_blas: bool
+    in_place: tuple[tuple[int, int], ...] = ()
 
 
 def source(program: Program, written: Sequence[int], halt: int | None = None) -> Source:
@@ -55,6 +58,9 @@ class Printer:
         self.uses_blas = False
         self.out: list[str] = []
         self.here: set[Var] = set()  # what the loop at hand computes
+        self.direct = self._direct()
+        self.updates = updates(plan, {*self.direct}, lambda eq: is_large(plan, eq))
+        self.in_place = {u.y: u.x for u in self.updates if may_lie_in_place(plan, u)}
 
     # what kernels ask for
     def spec(self, x: Var) -> Spec:
@@ -74,6 +80,20 @@ class Printer:
     def pointer(self, base: Var) -> str:
         """The C name of the buffer of a value."""
         return repr(base)
+
+    def update_by(self, product: Var) -> Update | None:
+        """The update that a product is a part of, where BLAS makes it."""
+        return next((u for u in self.updates if product in u.products), None)
+
+    def moved(self, u: Update, product: Var) -> str:
+        """Put x where y is, as far as a product goes; the C name of that place."""
+        begin, end = u.products[product]
+        here = ""
+        if u.y in self.in_place:
+            here = f"if (out[{self.direct[u.y]}] != in[{self.plan.program.inputs.index(u.x)}]) "
+        self.line(f"/* {u.y} = {u.x} + {u.s:g} times this product, at once */")
+        self.line(f"{here}memcpy({u.y} + {begin}, {u.x} + {begin}, {end - begin} * sizeof(*{u.y}));")
+        return f"{u.y} + {begin}"
 
     def line(self, text: str) -> None:
         """One more line of C."""
@@ -125,7 +145,15 @@ class Printer:
         read = (v for eq in block.equations for v in eq.vars() if self.plan.views[v].base not in here)
         reads = list(dict.fromkeys(read))
         stores = [eq.out for eq in block.equations if eq.out in self.plan.stored]
-        n = nest(shape, [self.view(v) for v in (*reads, *stores)])
+        views = [self.view(v) for v in (*reads, *stores)]
+        update = next((u for u in self.updates if self.plan.blocks[u.block] is block), None)
+        if update is None:
+            self._nest(block, nest(shape, views), reads, stores)
+        for stretch in () if update is None else update.rest(shape[0]):
+            length = (stretch[1] - stretch[0],)
+            self._nest(block, nest(length, [part(block, v, stretch) for v in views]), reads, stores)
+
+    def _nest(self, block: Block, n: Nest, reads: list[Var], stores: list[Var]) -> None:
         self.lines(n.opening("#pragma omp simd") or ["{"])
         for k, v in enumerate(reads):
             at = f"{self.pointer(self.view(v).base)}[{n.at(k)}]"
@@ -194,17 +222,8 @@ class Printer:
     # the whole
     def printed(self, halt: int | None) -> Source:
         """All of it: the prelude, a step, and a run of many."""
-        program = self.plan.program
-        direct: dict[Var, int] = {}  # values whose buffer is an output
-        copies: list[tuple[int, Var]] = []
-        given = {*program.inputs, *program.constants}
-        for n, i in enumerate(self.written):
-            x = program.outputs[i]
-            v = self.plan.view(x)
-            if v.base == x and v.plain and x not in direct and x not in given:
-                direct[x] = n
-            else:
-                copies.append((n, x))
+        program, direct = self.plan.program, self.direct
+        copies = [(n, x) for n, i in enumerate(self.written) if direct.get(x := program.outputs[i]) != n]
         for block in self.plan.blocks:
             self.block(block)
         for n, x in copies:
@@ -220,10 +239,12 @@ class Printer:
         constants = tuple(program.constants)
         for n, x in enumerate((*program.inputs, *constants)):
             T = TYPES[self.spec(x).dtype.name]
-            self.line(f"const {T} *restrict {x} = (const {T} *)in[{n}];")
+            alone = "" if x in self.in_place.values() else "restrict "
+            self.line(f"const {T} *{alone}{x} = (const {T} *)in[{n}];")
         for result, n in direct.items():
             T = TYPES[self.spec(result).dtype.name]
-            self.line(f"{T} *restrict {result} = ({T} *)out[{n}];")
+            alone = "" if result in self.in_place else "restrict "
+            self.line(f"{T} *{alone}{result} = ({T} *)out[{n}];")
         workspace = self._temporaries(direct)
         text = _TEMPLATE.format(
             prelude=PRELUDE,
@@ -236,7 +257,19 @@ class Printer:
             blas=_BLAS if self.uses_blas else "",
         )
         arrays = tuple(np.asarray(program.constants[v], order="C") for v in constants)
-        return Source(text, arrays, workspace, self.uses_blas)
+        in_place = tuple((program.inputs.index(x), direct[y]) for y, x in self.in_place.items())
+        return Source(text, arrays, workspace, self.uses_blas, in_place)
+
+    def _direct(self) -> dict[Var, int]:
+        """The values whose buffer is an output, and which."""
+        program, direct = self.plan.program, dict[Var, int]()
+        given = {*program.inputs, *program.constants}
+        for n, i in enumerate(self.written):
+            x = program.outputs[i]
+            v = self.plan.view(x)
+            if v.base == x and v.plain and x not in direct and x not in given:
+                direct[x] = n
+        return direct
 
     def _temporaries(self, direct: dict[Var, int]) -> int:
         """Declare what is neither input nor output; large values share a workspace, each as long as it is needed."""
