@@ -68,8 +68,8 @@ class Derivative:
 def readings(d: Derivative, rungs: Iterable[str]) -> tuple[Quotient | None, list[Reading], dict[str, str]]:
     """What each rung reads, the lowest first; those that are not possible apart, and why.
 
-    A rung that contradicts the differences below it is no oracle here, and is left out too. But where central differences
-    agree with it, the extrapolation of these is what errs: two that happen to be equal look like a limit.
+    A rung that contradicts the differences below it is no oracle here, and is left out too. But where central
+    differences agree with it, their extrapolation is what errs: two that happen to be equal look like a limit.
     """
     quotient = settled_quotient(d.along, d.scale, d.eps, d.blur) if set(DIFFERENCES) & set(rungs) else None
     found: list[Reading] = []

@@ -48,6 +48,7 @@ FLOATING: dict[str, str] = {
     "logistic": "logistic{f}({0})",
     "softplus": "softplus{f}({0})",
     "relu": "larger{f}({0}, 0)",
+    "tanh": "tanh_{f}({0})",
     "sech2": "sech2{f}({0})",
     "odot": "odot{f}({0}, {1})",
     "heaviside": "{0} != {0} ? {0} : {0} == 0 ? {1} : ({t})({0} > 0)",
@@ -146,5 +147,13 @@ extern double fmod(double, double); extern float fmodf(float, float);
     T d = a - b, l = log1p##f(exp##f(-fabs##f(d))); \\
     return a == b ? a + (T)0.6931471805599453 : d != d ? d : larger##f(a, b) + l; }
 HELPERS(double, ) HELPERS(float, f)
+
+/* tanh in single precision: by the same exp as its slope, and near 0 by a polynomial, to 2 units in the last place */
+static inline double tanh_(double x) { return tanh(x); }
+static inline float tanh_f(float x) {
+  float a = fabsf(x), e = expf(-2 * fabsf(x)), u = a * a;
+  float p = -0.33333317f + u * (0.1333258f + u * (-0.05385187f + u * (0.02107025f - u * 0.00627261f)));
+  return copysignf(a < 0.55f ? a + a * u * p : (1 - e) / (1 + e), x);
+}
 """
 """What every program begins with."""
