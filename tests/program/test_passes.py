@@ -14,7 +14,7 @@ from tests.profiles import tries
 from tests.program.test_numpy_runner import SPECIAL, others, plainly, programs, recorded, same_bits
 from tinygrad_lecture.engine.tree import flatten
 from tinygrad_lecture.program.memory import lifetimes, shared
-from tinygrad_lecture.program.numpy_forms import WRITTEN_OUT
+from tinygrad_lecture.program.numpy_forms import WRITTEN_OUT, in_plain_numpy
 from tinygrad_lecture.program.numpy_runner import plain_run
 from tinygrad_lecture.program.passes import (
     PASSES,
@@ -23,7 +23,6 @@ from tinygrad_lecture.program.passes import (
     without_dead,
     without_identities,
     without_repeats,
-    written_out,
 )
 from tinygrad_lecture.program.program import Program, Var, is_array
 
@@ -37,8 +36,7 @@ def alike(program: Program, *calls: Any) -> None:
     """Each pass alone, and all together, give the program's own bits; and a second time nothing is left for them."""
     layouts = where_it_lies(program, calls[0])
     kept_where = [lambda p: without_identities(p, layouts), lambda p: optimised(p, layouts)]
-    writes = lambda p: written_out(p, WRITTEN_OUT)
-    for step in [p for p in dict.fromkeys(PASSES) if p is not without_identities] + kept_where + [writes]:
+    for step in [p for p in dict.fromkeys(PASSES) if p is not without_identities] + kept_where + [in_plain_numpy]:
         after = step(program)
         for xs in calls:
             with np.errstate(all="ignore"):
@@ -220,7 +218,7 @@ def test_what_no_output_needs_is_taken_away_with_its_constants() -> None:
 
 def test_our_own_functions_are_written_out_as_what_they_compute() -> None:
     program = tl.record(lambda x, w, b: tl.logistic(tl.linear(x, w, b)))(np.ones((2, 3)), np.ones((4, 3)), np.ones(4))
-    after = written_out(program, WRITTEN_OUT)
+    after = in_plain_numpy(program)
     assert not set(names(after)) & set(WRITTEN_OUT)
     assert {"dot", "exp", "where"} <= set(names(after))
     assert after.inputs == program.inputs

@@ -13,7 +13,8 @@ import numpy as np
 
 from ..rules.network import relu, softplus
 from ..rules.trigonometric import cosquare
-from .program import Equation, Spec, Var
+from .passes import written_out
+from .program import Equation, Program, Spec, Var, library_names
 
 if TYPE_CHECKING:
     from .numpy_text import Writer
@@ -59,6 +60,13 @@ WRITTEN_OUT: dict[str, Callable[..., Any]] = {
     "softplus": softplus.__wrapped__,  # type: ignore[attr-defined]
 }
 """Operation of our own → what its forward step does, operation by operation, as it can be recorded."""
+
+
+def in_plain_numpy(program: Program) -> Program:
+    """The program with the operations of this table written out."""
+    names = library_names()
+    return written_out(program, lambda eq: WRITTEN_OUT.get(names.get(eq.op, "")))
+
 
 _SCALAR = {"add": "{} + {}", "subtract": "{} - {}", "multiply": "{} * {}", "divide": "{} / {}", "negative": "-{}"}
 """On NumPy scalars an operator is several times as fast as the ufunc, and rounds alike."""

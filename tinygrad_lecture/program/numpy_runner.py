@@ -10,9 +10,9 @@ import numpy as np
 
 from ..engine.values import copied
 from .memory import Layouts, lifetimes, n_bytes, new, strides_of
-from .numpy_forms import VIEWS, WRITTEN_OUT
+from .numpy_forms import VIEWS, in_plain_numpy
 from .numpy_text import Writer
-from .passes import optimised, without_dead, written_out
+from .passes import optimised, without_dead
 from .program import Program, Var, substitute
 
 Step = Callable[[], None]
@@ -39,7 +39,7 @@ class NumpyRunner:
     def __init__(self, program: Program, written: Sequence[int], halt: int | None = None) -> None:
         self.program, self._written, self._halt = program, list(written), halt
         self.text = ""
-        self._plain = written_out(without_dead(program), WRITTEN_OUT)
+        self._plain = in_plain_numpy(without_dead(program))
         self._bindings: dict[Form, Binding] = {}
         self._lock = Lock()
         names = {eq.op.name for eq in program.equations}

@@ -99,19 +99,44 @@ PASSES: tuple[Pass, ...] = (without_dead, folded, without_identities, without_re
 """All passes in order."""
 
 
-def written_out(program: Program, table: Mapping[str, Callable[..., Any]]) -> Program:
-    """The program with each operation whose name is in the table written out: as the equations of that function."""
+def as_recorded(function: Callable[..., Any], eq: Equation, specs: Mapping[Var, Spec]) -> Program | None:
+    """The equations of a function, recorded on ones of the shapes of an equation's inputs."""
+    from .record import record
+
+    places = [i for i, a in enumerate(eq.args) if a.__class__ is Var]
+
+    def f(*given: Any) -> Any:
+        args = list(eq.args)
+        for place, x in zip(places, given, strict=True):
+            args[place] = x
+        y = function(*args, **eq.options)
+        return y.astype(eq.dtype) if y.dtype != eq.dtype else y
+
+    given = [specs[eq.args[i]] for i in places]  # zeros for whole numbers, which are indices at times
+    with np.errstate(all="ignore"):
+        return record(f)(*[np.full(s.shape, s.dtype.kind == "f", s.dtype)[()] for s in given])
+
+
+def written_out(
+    program: Program,
+    function_of: Callable[[Equation], Callable[..., Any] | None],
+    part_of: Callable[..., Program | None] = as_recorded,
+) -> Program:
+    """The program with operations written out as the equations of a function.
+
+    function_of: an equation → that function, or None; part_of: as `as_recorded`, None where it cannot be recorded.
+    """
     number = count(1 + max((v.number for v in program.specs()), default=0))
-    specs, constants, names = program.specs(), dict(program.constants), library_names()
+    specs, constants = program.specs(), dict(program.constants)
     now: dict[Var, Any] = {}
     equations: list[Equation] = []
     for eq in program.equations:
         eq = _with(eq, now)
-        function = table.get(names.get(eq.op, ""))
-        if function is None:
+        function = function_of(eq)
+        part = None if function is None else part_of(function, eq, specs)
+        if part is None:
             equations.append(eq)
             continue
-        part = _part(function, eq, specs)
         local: dict[Var, Any] = dict(zip(part.inputs, [a for a in eq.args if a.__class__ is Var], strict=True))
         for v, c in part.constants.items():
             local[v] = Var(next(number))
@@ -123,22 +148,6 @@ def written_out(program: Program, table: Mapping[str, Callable[..., Any]]) -> Pr
         now[eq.out] = _in(part.outputs[0], local)
     outputs = tuple(_in(x, now) for x in program.outputs)
     return replace(program, equations=tuple(equations), constants=constants, outputs=outputs)
-
-
-def _part(function: Callable[..., Any], eq: Equation, specs: Mapping[Var, Spec]) -> Program:
-    """The equations of a function, recorded on ones of the shapes of an equation's inputs."""
-    from .record import record
-
-    places = [i for i, a in enumerate(eq.args) if a.__class__ is Var]
-
-    def f(*given: Any) -> Any:
-        args = list(eq.args)
-        for place, x in zip(places, given, strict=True):
-            args[place] = x
-        return function(*args, **eq.options)
-
-    with np.errstate(all="ignore"):
-        return record(f)(*[np.ones(s.shape, s.dtype)[()] for s in (specs[eq.args[i]] for i in places)])
 
 
 def _in(x: Any, now: Mapping[Var, Any]) -> Any:

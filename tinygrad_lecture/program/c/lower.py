@@ -5,28 +5,38 @@ Each of these functions is recorded on the shapes at hand, and its equations tak
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import replace
-from itertools import count
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
 
 from ...engine.op import Op
-from ..program import Equation, Program, Spec, Var, library_names, substitute
-from ..record import record
+from ..passes import as_recorded, written_out
+from ..program import Equation, Program, Spec, Var, library_names
 from .kernels import KERNELS
 from .plan import VIEWS, NoFormError, elementwise
 
 
 def lowered(program: Program) -> Program:
     """The program with every operation of the table below written out."""
-    kept: set[Var] = set()
     library = library_names()
-    while any(
-        _in_other_words(eq, library) for eq in program.equations if eq.out not in kept
-    ):  # these may name others again
-        program = _once(program, kept, library)
+    kept: set[Var] = set()  # the outputs of operations that cannot be
+
+    def part_of(function: Callable[..., Any], eq: Equation, specs: Mapping[Var, Spec]) -> Program | None:
+        try:
+            part = as_recorded(function, eq, specs)
+        except Exception:  # code that is no plain NumPy code: then the operation stays, and has no form in C
+            part = None
+        if part is None or len(part.outputs) != 1 or any(e.op is eq.op for e in part.equations):
+            kept.add(eq.out)
+            return None
+        return part
+
+    def in_other_words(eq: Equation) -> Callable[..., Any] | None:
+        return None if eq.out in kept else _in_other_words(eq, library)
+
+    while any(map(in_other_words, program.equations)):  # what one is written as may name others again
+        program = written_out(program, in_other_words, part_of)
     strange = next((eq for eq in program.equations if eq.op not in library), None)
     if strange is not None:
         raise NoFormError(f"{strange.op.name}, a function of your own that cannot be recorded")
@@ -44,75 +54,6 @@ def _in_other_words(eq: Equation, library: Collection[Op]) -> Callable[..., Any]
         return None
     ours = (getattr(eq.op.forward, "__module__", "") or "").startswith(__name__.partition(".")[0])
     return eq.op.forward if ours else None
-
-
-def _once(program: Program, kept: set[Var], library: Collection[Op]) -> Program:
-    """Every operation written out once; kept: the outputs of those that cannot be."""
-    specs = program.specs()
-    number = count(1 + max((v.number for v in specs), default=0))
-    constants = dict(program.constants)
-    now: dict[Var, Any] = {}
-
-    def current(x: Any) -> Any:
-        return now.get(x, x) if x.__class__ is Var else x
-
-    equations: list[Equation] = []
-    for eq in program.equations:
-        eq = replace(
-            eq,
-            args=tuple(current(a) for a in eq.args),
-            options={k: substitute(v, current) for k, v in eq.options.items()},
-        )
-        written = None if eq.out in kept else _in_other_words(eq, library)
-        part = None if written is None else _recorded(written, eq, specs)
-        if part is None:
-            kept.add(eq.out)
-            equations.append(eq)
-            continue
-        local: dict[Var, Any] = dict(zip(part.inputs, [a for a in eq.args if a.__class__ is Var], strict=True))
-        for v, c in part.constants.items():
-            local[v] = Var(next(number))
-            constants[local[v]] = c
-        for e in part.equations:
-            local[e.out] = Var(next(number))
-            equations.append(_renamed(e, local))
-            specs[local[e.out]] = Spec(e.shape, e.dtype)
-        (out,) = part.outputs
-        now[eq.out] = local[out] if out.__class__ is Var else out
-    outputs = tuple(current(x) for x in program.outputs)
-    return replace(program, equations=tuple(equations), constants=constants, outputs=outputs)
-
-
-def _renamed(eq: Equation, names: dict[Var, Any]) -> Equation:
-    """An equation with other names for its values."""
-
-    def renamed(x: Any) -> Any:
-        return names.get(x, x) if x.__class__ is Var else x
-
-    options = {k: substitute(v, renamed) for k, v in eq.options.items()}
-    return replace(eq, out=names[eq.out], args=tuple(renamed(a) for a in eq.args), options=options)
-
-
-def _recorded(written: Callable[..., Any], eq: Equation, specs: dict[Var, Spec]) -> Program | None:
-    """The equations of one operation, recorded on ones of the shapes of its inputs; None where it cannot be."""
-    places = [i for i, a in enumerate(eq.args) if a.__class__ is Var]
-
-    def f(*given: Any) -> Any:
-        args = list(eq.args)
-        for place, x in zip(places, given, strict=True):
-            args[place] = x
-        y = written(*args, **eq.options)
-        return y.astype(eq.dtype) if y.dtype != eq.dtype else y
-
-    given = [specs[eq.args[i]] for i in places]  # zeros for whole numbers, which are indices at times
-    examples = [np.full(s.shape, s.dtype.kind == "f", s.dtype) for s in given]
-    try:
-        with np.errstate(all="ignore"):
-            part = record(f)(*[e if e.ndim else e[()] for e in examples])
-    except Exception:  # code that is no plain NumPy code: then the operation stays, and has no form in C
-        return None
-    itself = any(e.op is eq.op for e in part.equations)
-    return None if itself or len(part.outputs) != 1 else part
 
 
 def _count(a: Any, axis: Any) -> int:
