@@ -7,6 +7,7 @@ everything else is a leaf.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,8 @@ def flatten(tree: Any) -> tuple[list[Any], Rebuild]:
     """
     leaves: list[Any] = []
     _collect(tree, leaves)
+    if tree.__class__ in (tuple, list) and len(leaves) == len(tree) and all(map(is_, leaves, tree)):
+        return leaves, tree.__class__  # nothing is nested
     return leaves, lambda new: _rebuilt(tree, iter(new))
 
 
