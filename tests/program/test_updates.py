@@ -52,6 +52,8 @@ def ran(step: Any, w: np.ndarray, runner: str) -> tuple[np.ndarray, np.ndarray, 
 
 CHANGES: dict[str, tuple[Change, bool, bool]] = {
     "w − η g": (lambda w, g: w + -ETA * g, True, True),
+    "w − g η, as a difference": (lambda w, g: w - g * ETA, True, True),
+    "η g − w": (lambda w, g: ETA * g - w, False, False),
     "w + g η": (lambda w, g: g * -ETA + w, True, True),
     "the norm of g too": (lambda w, g: w - ETA * g / (1.0 + np.sum(g * g)), False, False),
     "less of w": (lambda w, g: 0.99 * w - ETA * g, False, False),
@@ -114,3 +116,23 @@ def test_an_update_is_written_over_no_weights_that_are_still_read() -> None:
     wanted, wanted_errors, _ = ran(step, net.w, "NumPy")
     np.testing.assert_allclose(after, wanted, rtol=0, atol=1e-13)
     np.testing.assert_allclose(errors, wanted_errors, rtol=1e-12)
+
+
+@pytest.mark.parametrize("eta", [0.05, 0.0])
+@pytest.mark.parametrize("broken", [False, True], ids=["finite", "not finite"])
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_rate_that_is_an_input_may_be_0_and_a_gradient_nan(eta: float, broken: bool, sign: float) -> None:
+    net, x, target = given_net("float64", 4)
+    target[0, 0] = np.nan if broken else 0.0
+
+    def step(w: Any, eta: Any) -> Any:
+        E, g = tl.value_and_grad(lambda p: tl.squared_error(net(x, p), target))(net.weights.named(w))
+        g = np.concatenate([np.ravel(part) for part in g.values()])
+        return (w + -eta * g if sign < 0 else w + eta * g), E
+
+    fast = tl.jit(step, runner="C")
+    got, wanted = fast(net.w, np.float64(eta))[0], step(net.w, np.float64(eta))[0]
+    np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-13)
+    assert np.isnan(wanted).any() == broken
+    (program,) = fast.programs.values()
+    assert "at once" in program.runner.source.text

@@ -82,11 +82,12 @@ def _blas(p: Printer, eq: Equation, names: list[str], strides: list[Any], mnk: t
     a, b, out = names
     f = "sgemm" if eq.dtype == np.float32 else "dgemm"
     p.uses_blas = True
+    gemm = f"{f}(101, {ta}, {tb}, {m}, {n}, {k}, {{}}, {a}, {lda}, {b}, {ldb}, {{}}, {{}}, {n});"
     update = p.update_by(eq.out)
-    alpha, beta = ("1", "0") if update is None else (p.operand(update.s, eq.dtype), "1")
-    if update is not None:
-        out = p.moved(update, eq.out)
-    p.line(f"{f}(101, {ta}, {tb}, {m}, {n}, {k}, {alpha}, {a}, {lda}, {b}, {ldb}, {beta}, {out}, {n});")
+    if update is None:
+        p.line(gemm.format("1", "0", out))
+    else:
+        p.lines(p.updated(update, eq.out, gemm))
 
 
 def _loops(p: Printer, eq: Equation, names: list[str], strides: list[Any], mnk: tuple[int, int, int]) -> None:

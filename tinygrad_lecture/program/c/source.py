@@ -85,15 +85,27 @@ class Printer:
         """The update that a product is a part of, where BLAS makes it."""
         return next((u for u in self.updates if product in u.products), None)
 
-    def moved(self, u: Update, product: Var) -> str:
-        """Put x where y is, as far as a product goes; the C name of that place."""
+    def updated(self, u: Update, product: Var, gemm: str) -> list[str]:
+        """The lines that make a part of y from that of x and a product; gemm: its call, but for α, β and C."""
         begin, end = u.products[product]
-        here = ""
-        if u.y in self.in_place:
-            here = f"if (out[{self.direct[u.y]}] != in[{self.plan.program.inputs.index(u.x)}]) "
-        self.line(f"/* {u.y} = {u.x} + {u.s:g} times this product, at once */")
-        self.line(f"{here}memcpy({u.y} + {begin}, {u.x} + {begin}, {end - begin} * sizeof(*{u.y}));")
-        return f"{u.y} + {begin}"
+        x, y, G = (f"{v} + {begin}" for v in (u.x, u.y, u.G))
+        s = "-" * u.minus + (f"{u.s}[0]" if u.s.__class__ is Var else self.operand(u.s, self.spec(u.y).dtype))
+        here = f"if (out[{self.direct[u.y]}] != in[{self.plan.program.inputs.index(u.x)}]) " * (u.y in self.in_place)
+        lines = [
+            f"/* {u.y} = {u.x} + {s} times this product, at once */",
+            f"{here}memcpy({y}, {x}, {end - begin} * sizeof(*{u.y}));",
+            gemm.format(s, "1", y),
+        ]
+        if u.s.__class__ is not Var:
+            return lines
+        return [
+            f"if ({s} != 0) {{",
+            *lines,
+            "} else { /* BLAS would leave 0 times NaN out */",
+            gemm.format("1", "0", G),
+            f"for (int64_t i = {begin}; i < {end}; i++) {u.y}[i] = {u.x}[i] + {s} * {u.G}[i];",
+            "}",
+        ]
 
     def line(self, text: str) -> None:
         """One more line of C."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..program import Equation, Var
+from ..program import Equation, Spec, Var
 from .plan import Block, Plan, View
 
 Stretch = tuple[int, int]
@@ -21,14 +21,17 @@ Stretch = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """y = x + s G for an input x and an output y of one shape (n,), with a number s ≠ 0 and G = (product | … | other).
+    """y = x ± s G for an input x and an output y of one shape (n,), and G = (product | … | other).
 
-    block: the number of the loop that computes it; products: the value of a product → its stretch in G, x and y.
+    s: a number, or an input that is one; block: the number of the loop that computes it; products: the value of a
+    product → its stretch in G, x and y.
     """
 
     x: Var
     y: Var
-    s: float
+    s: float | Var
+    minus: bool
+    G: Var
     block: int
     products: dict[Var, Stretch]
 
@@ -47,16 +50,22 @@ def updates(plan: Plan, outputs: set[Var], large: Callable[[Equation], bool]) ->
 def _update(plan: Plan, n: int, large: Callable[[Equation], bool]) -> Update | None:
     """The update that a block is: one multiplication by a number, and one addition."""
     block = plan.blocks[n]
-    if not block.loop or [eq.op.name for eq in block.equations] != ["multiply", "add"]:
+    if not block.loop or [eq.op.name for eq in block.equations] not in (["multiply", "add"], ["multiply", "subtract"]):
         return None
     scaled, added = block.equations
     if scaled.out not in added.args or scaled.out in plan.stored or len(block.shape or ()) != 1:
         return None
     x = added.args[1 - added.args.index(scaled.out)]
-    numbers = [float(a) for a in scaled.args if isinstance(a, int | float | np.floating)]
-    if x.__class__ is not Var or len(numbers) != 1 or numbers[0] == 0:
+    minus = added.op.name == "subtract"
+    G = next((a for a in scaled.args if a.__class__ is Var and a in plan.made and plan.specs[a].shape), None)
+    if x.__class__ is not Var or G is None or (minus and added.args[0] != x):
         return None
-    G = scaled.vars()[0]
+    s = scaled.args[1 - scaled.args.index(G)]
+    if s in plan.made and plan.made[s].op.name == "negative":
+        s, minus = plan.made[s].args[0], not minus
+    number = isinstance(s, int | float | np.floating) and s != 0
+    if not number and not (s in plan.program.inputs and plan.specs[s] == Spec((), added.dtype)):
+        return None
     joined, results = plan.made.get(G), {plan.view(v).base for v in plan.program.outputs if v.__class__ is Var}
     if joined is None or joined.op.name != "concatenate" or _readers(plan, G) != [scaled] or G in results:
         return None
@@ -68,7 +77,7 @@ def _update(plan: Plan, n: int, large: Callable[[Equation], bool]) -> Update | N
         alone = all(eq is joined or plan.views[eq.out].base == v for eq in _readers(plan, v))
         if into == G and large(plan.made[v]) and alone:
             products[v] = at, at + int(np.prod(plan.specs[v].shape, dtype=int))
-    return Update(x, added.out, numbers[0], n, products) if products else None
+    return Update(x, added.out, float(s) if number else s, minus, G, n, products) if products else None
 
 
 def _readers(plan: Plan, base: Var) -> list[Equation]:
