@@ -181,7 +181,7 @@ def test_the_smallest_run_prints_a_table_in_which_all_come_to_one_error(tmp_path
     timed = rf"^(\S.*?\S) +{number}  \[{number} - {number}\] +{number}(?: +{number} ×)+$"
     labels = [m[1] for m in (re.match(timed, line) for line in lines) if m]
     expected = ["NumPy by hand, plain", "NumPy by hand, preallocated", "tinygrad_lecture, eager"]
-    expected += ["tinygrad_lecture, jit, NumPy"]
+    expected += ["tinygrad_lecture, jit, NumPy", "tinygrad_lecture, scan, NumPy"]
     compiled = ["C by hand, NumPy's OpenBLAS", "tinygrad_lecture, jit, C", "tinygrad_lecture, scan, C"]
     assert set(expected + compiled * has_compiler()) == set(labels)
     left = [line for line in lines if "left out" in line]

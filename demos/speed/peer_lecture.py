@@ -68,8 +68,18 @@ def jit_c(workload):
     return recorded(workload, "C")
 
 
+def scan_numpy(workload):
+    """tl.scan with the NumPy runner: many steps a call."""
+    return scanned(workload, "NumPy")
+
+
 def scan_c(workload):
-    """tl.scan with the C runner: many steps a call."""
+    """tl.scan with the C runner."""
+    return scanned(workload, "C")
+
+
+def scanned(workload, runner):
+    """tl.scan: many steps a call."""
     net, x, target, rule = net_of(workload)
     step, w = step_of(net, rule), net.w.copy()
 
@@ -80,7 +90,7 @@ def scan_c(workload):
     def run(n):
         """So many steps; the error of the last."""
         nonlocal w
-        (w, *_), E = tl.scan(one, (w, x, target), length=n, runner="C")
+        (w, *_), E = tl.scan(one, (w, x, target), length=n, runner=runner)
         return float(E[-1])
 
     return run

@@ -29,6 +29,7 @@ PEERS = (
     Peer(f"{OURS}, eager", "peer_lecture", "eager"),
     Peer(f"{OURS}, jit, NumPy", "peer_lecture", "jit_numpy"),
     Peer(f"{OURS}, jit, C", "peer_lecture", "jit_c"),
+    Peer(f"{OURS}, scan, NumPy", "peer_lecture", "scan_numpy"),
     Peer(f"{OURS}, scan, C", "peer_lecture", "scan_c"),
     Peer("PyTorch, eager", "peer_torch", "eager"),
     Peer("PyTorch, torch.compile", "peer_torch", "compiled"),
