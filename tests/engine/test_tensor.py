@@ -16,6 +16,7 @@ from hypothesis.extra import numpy as hnp
 
 import tinygrad_lecture as tl
 from tinygrad_lecture import Tensor
+from tinygrad_lecture.engine.tree import flatten
 
 A = np.array([[1.5, -2.0, 0.25], [3.0, -0.5, 2.0]])
 finite = st.floats(-1e3, 1e3, width=32, allow_subnormal=False)
@@ -776,3 +777,10 @@ def test_a_tensor_of_a_tensor_without_gradient_has_its_values() -> None:
     second = Tensor(first, requires_grad=True)
     first.assign([3.0, 4.0])
     np.testing.assert_array_equal(second.numpy(), [1.0, 2.0])
+
+
+@pytest.mark.parametrize("tree", [[1.0, 2.0], (1.0, 2.0), {"a": 1.0, "b": [2.0]}])
+def test_a_container_is_not_rebuilt_from_too_few_leaves(tree: Any) -> None:
+    _, rebuild = flatten(tree)
+    with pytest.raises((ValueError, StopIteration)):
+        rebuild([1.0])

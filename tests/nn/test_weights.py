@@ -214,3 +214,12 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(
     with pytest.raises(error, match=message):
         act(weights)
     assert weights.w.tolist() == list(range(12))
+
+
+def test_gradients_set_by_hand_are_packed_in_the_dtype_and_shape_of_the_weights() -> None:
+    net = tl.MLP([2, 3, 1], dtype=np.float32)
+    for t in net.leaves.values():
+        t.grad = np.float64(2.0)
+    g = net.collect()
+    assert g.dtype == np.float32
+    np.testing.assert_array_equal(g, np.full(net.w.size, 2.0, np.float32))

@@ -520,3 +520,17 @@ def test_a_users_function_called_like_a_view_is_none() -> None:
 
     f = tl.local_rule(reshape, rules=lambda err, y, x: err[::-1])
     agree(tl.record(lambda x: f(np.exp(x)) * 2.0)(np.ones(3)), (np.arange(3.0),))
+
+
+def test_an_overflow_beside_a_backward_pass_is_still_told() -> None:
+    def f(x: Any) -> Any:
+        return np.exp(x) + tl.grad(lambda z: np.sum(np.tanh(z)))(x)
+
+    fast, x = tl.jit(f, runner="NumPy"), np.array([1000.0, 1.0])
+    for _ in range(3):
+        with pytest.warns(RuntimeWarning, match="overflow encountered in exp"):
+            fast(x)
+    quiet = tl.jit(tl.grad(lambda z: np.sum(np.tanh(z))), runner="NumPy")
+    with np.errstate(over="raise"):
+        for _ in range(2):
+            np.testing.assert_array_equal(quiet(np.array([1000.0, 0.0])), [0.0, 1.0])

@@ -138,3 +138,28 @@ def test_a_rate_that_is_an_input_may_be_0_and_a_gradient_nan(eta: float, broken:
     assert np.isnan(wanted).any() == broken
     (program,) = fast.programs.values()
     assert "at once" in program.runner.source.text
+
+
+LENGTHS = st.sampled_from([1, 2, 5, 40, 130, 400])
+
+
+@settings(max_examples=tries(25))
+@given(LENGTHS, LENGTHS, LENGTHS, st.sampled_from(["float32", "float64"]), st.integers(0, 99), st.data())
+def test_products_of_all_shapes_are_joined_and_added_right(
+    T: int, m: int, n: int, dtype: str, seed: int, data: st.DataObject
+) -> None:
+    rng = np.random.default_rng(seed)
+    d, x, c = (rng.normal(size=shape).astype(dtype) for shape in ((T, m), (T, n), (5,)))
+    parts = data.draw(st.lists(st.sampled_from(["product", "again", "turned", "rest"]), min_size=1, max_size=4))
+
+    def step(w: Any, d: Any, x: Any) -> Any:
+        product = np.ravel(d.T @ x)
+        made = {"product": product, "again": product, "turned": np.ravel(x.T @ d), "rest": c}
+        return w - 0.125 * np.concatenate([made[part] for part in parts])
+
+    w = rng.normal(size=sum({"rest": 5}.get(part, m * n) for part in parts)).astype(dtype)
+    bound = 4 * (T + 2) * float(np.finfo(dtype).eps) * (1.0 + float(np.max(np.abs(x))) * float(np.max(np.abs(d))))
+    np.testing.assert_allclose(tl.jit(step, runner="C")(w, d, x), step(w, d, x), rtol=0, atol=bound)
+    many = steps(lambda carry, _: ((step(*carry), *carry[1:]), carry[0][0]), (w, d, x), None, "C")
+    _, (thrice, *_), _ = many(3, [w, d, x], [])
+    np.testing.assert_allclose(thrice, step(step(step(w, d, x), d, x), d, x), rtol=0, atol=3 * bound)

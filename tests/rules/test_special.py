@@ -13,6 +13,7 @@ import scipy.special as sp
 
 import tinygrad_lecture as tl
 from tinygrad_lecture.rules.special import polygamma
+from tinygrad_lecture.rules.trigonometric import sech2
 
 ROOT = str(Path(tl.__file__).parents[1])
 
@@ -69,3 +70,14 @@ def test_the_order_of_a_bessel_function_gets_no_error() -> None:
     sp.jv(v, x).backward()
     assert v.grad is None
     np.testing.assert_allclose(x.grad, sp.jvp(1, 2.0), rtol=1e-14)
+
+
+class Marked(np.ndarray):
+    """Arrays of another class, as np.memmap is one."""
+
+
+@pytest.mark.parametrize("x", [np.float16(20.0), np.float16(-8.0), np.linspace(-3, 3, 5).view(Marked)], ids=repr)
+def test_sech2_takes_half_precision_and_arrays_of_other_classes(x: Any) -> None:
+    with np.errstate(over="raise"):
+        y = sech2(x)
+    np.testing.assert_allclose(np.asarray(y), 1.0 / np.cosh(np.asarray(x, float)) ** 2, rtol=1e-2, atol=1e-7)

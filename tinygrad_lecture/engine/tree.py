@@ -7,6 +7,7 @@ everything else is a leaf.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from operator import is_
 from typing import Any
 
@@ -26,8 +27,15 @@ def flatten(tree: Any) -> tuple[list[Any], Rebuild]:
     leaves: list[Any] = []
     _collect(tree, leaves)
     if tree.__class__ in (tuple, list) and len(leaves) == len(tree) and all(map(is_, leaves, tree)):
-        return leaves, tree.__class__  # nothing is nested
+        return leaves, partial(_as_flat, tree.__class__, len(tree))
     return leaves, lambda new: _rebuilt(tree, iter(new))
+
+
+def _as_flat(kind: Any, n: int, new: list[Any]) -> Any:
+    """A container in which nothing is nested."""
+    if len(new) != n:
+        raise ValueError(f"{n} leaves are needed, {len(new)} were given")
+    return kind(new)
 
 
 def tree_map(fn: Callable[[Any], Any], tree: Any) -> Any:

@@ -132,11 +132,12 @@ class Weights:
 
     def collect(self) -> np.ndarray:
         """The gradients that the leaves hold, moved into g: zeros where none has arrived."""
-        parts = []
-        for name, t in self._leaves.items():
-            parts.append(np.zeros(self.shapes[name], self.dtype).ravel() if t.grad is None else np.ravel(t.grad))
+        g = np.empty(self._w.size, self.dtype)
+        for name, place in self.places.items():
+            e = self._leaves[name].grad
+            g[place] = 0.0 if e is None else np.ravel(e)
+        for t in self._leaves.values():
             t.grad = None
-        g = np.concatenate(parts) if parts else np.zeros(0, self.dtype)
         self._g = g
         return self.g
 

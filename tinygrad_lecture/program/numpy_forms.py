@@ -35,11 +35,6 @@ def _squared_error(out: Any, target: Any) -> Any:
     return 0.5 * d.dot(d) / (np.shape(out)[0] if np.ndim(out) else 1)
 
 
-def _sech2(x: Any) -> Any:
-    c = 1.0 / np.cosh(x)
-    return c * c
-
-
 def _logistic(x: Any) -> Any:
     e = np.exp(-np.abs(x))
     return np.where(x >= 0, 1.0, e) / (1.0 + e)
@@ -54,7 +49,6 @@ WRITTEN_OUT: dict[str, Callable[..., Any]] = {
     "linear": _linear,
     "squared_error": _squared_error,
     "logistic": _logistic,
-    "sech2": _sech2,
     "cosquare": cosquare.__wrapped__,  # type: ignore[attr-defined]
     "relu": relu.__wrapped__,  # type: ignore[attr-defined]
     "softplus": softplus.__wrapped__,  # type: ignore[attr-defined]
@@ -117,6 +111,17 @@ def odot(w: Writer, eq: Equation) -> bool:
 def without_lost(out: np.ndarray, err: Any) -> None:
     """Put err where the product with it is NaN although err is 0: no error in, no error out."""
     np.copyto(out, err, where=np.isnan(out) & (err == 0))
+
+
+def sech2(w: Writer, eq: Equation) -> bool:
+    """1/cosh²x, silent where cosh is ∞."""
+    if w.layouts[eq.out] is None or eq.dtype != w.specs[eq.vars()[0]].dtype:
+        return False
+    out = w.buffer(eq, over=eq.args)
+    w.line(f'with errstate(over="ignore"): {w.function(np.cosh)}({w.name(eq.args[0])}, {out})')
+    w.line(f"{w.function(np.divide)}({w.number(1.0, eq.dtype)}, {out}, {out})")
+    w.line(f"multiply({out}, {out}, {out})")
+    return True
 
 
 def power(w: Writer, eq: Equation) -> bool:
@@ -227,6 +232,7 @@ def basic(index: tuple[Any, ...]) -> bool:
 
 FORMS: dict[str, Form] = {
     "odot": odot,
+    "sech2": sech2,
     "pow": power,
     "dot": dot,
     "where": where,

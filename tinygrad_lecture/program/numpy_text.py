@@ -34,7 +34,7 @@ class Writer:
         self.program, self.written, self.layouts = program, list(written), layouts
         self.specs: dict[Var, Spec] = program.specs()
         self.known: dict[str, Any] = {
-            name: getattr(np, name) for name in ("add", "array", "copyto", "multiply", "ndarray", "square")
+            name: getattr(np, name) for name in ("add", "array", "copyto", "errstate", "multiply", "ndarray", "square")
         }
         self.known |= {"without_lost": without_lost, "float64": np.float64}
         self.known |= {repr(v): np.asarray(c) for v, c in program.constants.items()}

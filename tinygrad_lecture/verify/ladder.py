@@ -69,31 +69,34 @@ def readings(d: Derivative, rungs: Iterable[str]) -> tuple[Quotient | None, list
     """What each rung reads, the lowest first; those that are not possible apart, and why.
 
     A rung that contradicts the differences below it is no oracle here, and is left out too. But where central
-    differences agree with it, their extrapolation is what errs: two that happen to be equal look like a limit.
+    differences agree with forward mode, their extrapolation is what errs: two that are equal by chance look like one.
     """
     quotient = settled_quotient(d.along, d.scale, d.eps, d.blur) if set(DIFFERENCES) & set(rungs) else None
-    found: list[Reading] = []
+    read: dict[str, Reading] = {}
     missing: dict[str, str] = {}
     for rung in (r for r in RUNGS if r in rungs):
         if rung == "complex" and len(d.directions) > 1:
             continue  # it gives first derivatives only
         try:
-            reading = _ORACLES[rung](d, quotient, found)
+            read[rung] = _ORACLES[rung](d, quotient, list(read.values()))
         except Exception as error:  # of f, which need not know what an oracle calls it with
             missing[rung] = str(error) if isinstance(error, NotPossibleError | ImportError) else _first_line(error)
-            continue
-        lower = {r.rung: r for r in found if r.rung in DIFFERENCES and usable(r, quotient)}
-        against = [r.rung for r in lower.values() if abs(reading.value - r.value) > reading.tolerance + r.tolerance]
-        if rung not in DIFFERENCES and against == ["richardson"] and "central" in lower:
-            found.remove(lower["richardson"])
-            missing["richardson"] = f"the rung {rung} and central differences contradict it"
-            against = []
+    lower = {rung: read[rung] for rung in DIFFERENCES if rung in read and usable(read[rung], quotient)}
+    fails = [rung for rung, r in lower.items() if "forward" in read and _apart(read["forward"], r)]
+    if fails == ["richardson"] and "central" in lower:
+        missing["richardson"] = "forward mode and central differences contradict it"
+        del read["richardson"], lower["richardson"]
+    for r in [r for r in read.values() if r.rung not in DIFFERENCES]:
+        against = [below.rung for below in lower.values() if _apart(r, below)]
         if against:
             analytic = "f is not analytic (np.abs, np.max, a comparison, …)"
-            missing[rung] = analytic if rung == "complex" else f"it contradicts the rung {against[0]}"
-        else:
-            found.append(reading)
-    return quotient, found, missing
+            missing[r.rung] = analytic if r.rung == "complex" else f"it contradicts the rung {against[0]}"
+            del read[r.rung]
+    return quotient, list(read.values()), missing
+
+
+def _apart(r: Reading, below: Reading) -> bool:
+    return abs(r.value - below.value) > r.tolerance + below.tolerance
 
 
 def _central(d: Derivative, q: Quotient | None, found: list[Reading]) -> Reading:

@@ -148,7 +148,7 @@ extern double fmod(double, double); extern float fmodf(float, float);
     return a == b ? a + (T)0.6931471805599453 : d != d ? d : larger##f(a, b) + l; }
 HELPERS(double, ) HELPERS(float, f)
 
-/* tanh in single precision: by the same exp as its slope, and near 0 by a polynomial, to 2 units in the last place */
+/* tanh in single precision: by the same exp as its slope, and near 0 by a polynomial, to 3 units in the last place */
 static inline double tanh_(double x) { return tanh(x); }
 static inline float tanh_f(float x) {
   float a = fabsf(x), e = expf(-2 * fabsf(x)), u = a * a;

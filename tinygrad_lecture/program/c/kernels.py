@@ -55,7 +55,7 @@ def is_large(plan: Plan, eq: Equation) -> bool:
     """Whether an equation is one product of two matrices that BLAS is to compute."""
     if eq.op.name not in ("dot", "matmul") or len(eq.shape) != 2 or any(a.__class__ is not Var for a in eq.args):
         return False
-    a, b = (plan.view(x) for x in eq.args)
+    a, b = (broadcast(v, v.shape) for v in map(plan.view, eq.args))
     same = {plan.specs[x].dtype for x in eq.args} == {eq.dtype} and eq.dtype.kind == "f"
     mnk = (*eq.shape, a.shape[-1])
     return same and len(a.shape) == len(b.shape) == 2 and _large([a.strides, b.strides], mnk)
@@ -92,6 +92,7 @@ def _blas(p: Printer, eq: Equation, names: list[str], strides: list[Any], mnk: t
 
 def _loops(p: Printer, eq: Equation, names: list[str], strides: list[Any], mnk: tuple[int, int, int]) -> None:
     """Rows of the result, a few columns at a time, which stay in registers while k runs."""
+    assert p.update_by(eq.out) is None, "the plan has left this product to BLAS"
     m, n, k = mnk
     T = TYPES[eq.dtype.name]
     a, b, out = names

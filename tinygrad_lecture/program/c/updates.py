@@ -63,7 +63,7 @@ def _update(plan: Plan, n: int, large: Callable[[Equation], bool]) -> Update | N
     s = scaled.args[1 - scaled.args.index(G)]
     if s in plan.made and plan.made[s].op.name == "negative":
         s, minus = plan.made[s].args[0], not minus
-    number = isinstance(s, int | float | np.floating) and s != 0
+    number = isinstance(s, int | float | np.floating) and added.dtype.type(s) != 0
     if not number and not (s in plan.program.inputs and plan.specs[s] == Spec((), added.dtype)):
         return None
     joined, results = plan.made.get(G), {plan.view(v).base for v in plan.program.outputs if v.__class__ is Var}
@@ -75,7 +75,8 @@ def _update(plan: Plan, n: int, large: Callable[[Equation], bool]) -> Update | N
     products = {}
     for v, (into, at) in plan.inside.items():
         alone = all(eq is joined or plan.views[eq.out].base == v for eq in _readers(plan, v))
-        if into == G and large(plan.made[v]) and alone:
+        once = sum(plan.views[a].base == v for a in joined.vars()) == 1
+        if into == G and large(plan.made[v]) and alone and once:
             products[v] = at, at + int(np.prod(plan.specs[v].shape, dtype=int))
     return Update(x, added.out, float(s) if number else s, minus, G, n, products) if products else None
 
