@@ -75,7 +75,8 @@ def ufunc(w: Writer, eq: Equation) -> bool:
         w.number_line(eq, _SCALAR[eq.op.name].format(*[w.scalar(a) for a in eq.args]))
         return True
     given = [w.operand(a, eq) for a in eq.args]
-    out = w.buffer(eq, over=eq.args if u.signature is None else ())
+    apart = u.signature is not None or u is np.power  # which squares one number, but not where it overwrites it
+    out = w.buffer(eq, over=() if apart else eq.args)
     how = "out=" if u in (np.maximum, np.minimum) else ""  # where a third positional argument is deprecated
     w.line(f"{w.function(u)}({', '.join(given)}, {how}{out})")
     return True
