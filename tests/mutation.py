@@ -64,7 +64,7 @@ RESPONSIBLE: dict[str, list[str]] = {
     "learning/experiment.py": ["learning/test_train.py", "learning/test_metaparameters.py"],
     "learning/fields.py": ["learning/test_rules.py", "learning/test_metaparameters.py", "learning/test_schedules.py"],
     "learning/history.py": ["learning/test_history.py"],
-    "learning/interrupts.py": ["learning/test_train.py", "learning/test_faults.py", "learning/test_compiled.py"],
+    "learning/interrupts.py": ["learning/test_interrupts.py", "learning/test_train.py", "learning/test_faults.py"],
     "learning/metaparameters.py": ["learning/test_metaparameters.py"],
     "learning/patterns.py": ["learning/test_train.py"],
     "learning/pool.py": ["learning/test_compare.py"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from tinygrad_lecture.learning.callbacks import BestWeights, EarlyStopping
 from tinygrad_lecture.learning.experiment import train_with
 from tinygrad_lecture.learning.history import History
 from tinygrad_lecture.learning.metaparameters import Metaparameters
-from tinygrad_lecture.learning.rules import RULES, Adam, Momentum, RMSprop, VarioEta
+from tinygrad_lecture.learning.rules import RULES, Adam, GradientDescent, Momentum, RMSprop, VarioEta
 from tinygrad_lecture.learning.schedules import Cosine
 from tinygrad_lecture.learning.train import train
 from tinygrad_lecture.learning.training import Training
@@ -155,6 +156,31 @@ def test_a_checkpoint_is_written_at_the_start_after_every_so_many_epochs_and_the
     train(MLP([2, 3, 1]), (X, TARGET), epochs=5, batch_size=None, checkpoint=path, every=2, callbacks=[look])
     assert seen == [0, 0, 2, 2, 4]
     assert read(path)[1]["update"] == 5
+
+
+def test_a_checkpoint_is_written_after_every_epoch_unless_something_else_is_said(tmp_path: Path) -> None:
+    path, seen = tmp_path / "c.npz", []
+    look = lambda t: seen.append(read(path)[1]["update"])
+    train(MLP([2, 3, 1]), (X, TARGET), epochs=3, batch_size=None, checkpoint=path, callbacks=[look])
+    m = Metaparameters(hidden=(3,), epochs=3, batch_size=None)
+    train_with(m, (X, TARGET), checkpoint=path, callbacks=[look])
+    assert seen == [0, 1, 2] * 2
+
+
+@dataclass(frozen=True)
+class Several(GradientDescent):
+    """A rule of one's own whose fields are no plain data."""
+
+    parts: tuple[Any, ...] = ()
+
+
+def test_a_rule_whose_fields_are_no_plain_data_goes_on_too(tmp_path: Path) -> None:
+    several = Several(0.1, (np.float32(0.5), 1.0))
+    path, whole = tmp_path / "c.npz", learn(None, 4, rule=several)
+    learn(path, 2, rule=several)
+    same(learn(path, 4, resume=True, rule=several), whole)
+    with pytest.raises(ValueError, match=r"is of another training: rule was \{'class': 'Several'"):
+        learn(path, 4, resume=True, rule=Several(0.1, (np.float32(0.25), 1.0)))
 
 
 @pytest.mark.parametrize(

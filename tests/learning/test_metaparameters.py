@@ -292,11 +292,17 @@ def test_class_numbers_say_how_many_outputs_there_are_also_those_held_out() -> N
         ((X, TARGET[:, 0]), r"for one output write target\[:, None\]"),
         ((X[:, 0], TARGET), r"inputs must be \(T, n\), not inputs of shape \(20,\)"),
         (({"in": X}, TARGET), r"inputs must be \(T, n\), not a dict"),
+        ((X, {"out": TARGET}), r"inputs must be \(T, n\), not a dict"),
     ],
 )
 def test_patterns_that_do_not_say_how_large_the_net_is_are_refused(patterns: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         train_with(Metaparameters(), patterns)
+
+
+def test_class_numbers_have_one_axis() -> None:
+    with pytest.raises(ValueError, match=r"class numbers \(T,\) for cross_entropy; they are \(20, 1, 1\) int64"):
+        train_with(Metaparameters(loss="cross_entropy"), (X, np.zeros((20, 1, 1), np.int64)))
 
 
 def test_what_are_no_metaparameters_is_refused() -> None:

@@ -183,6 +183,29 @@ def test_a_float32_net_stays_float32_and_computes_in_it() -> None:
     assert np.all(np.isfinite(net.w))
 
 
+def test_class_numbers_stay_whole_while_shares_of_classes_take_the_dtype_of_the_net() -> None:
+    options: dict[str, Any] = {"rule": "adam", "loss": "cross_entropy", "batch_size": 4, "rng": 0}
+    net, classes = MLP([2, 3, 2], dtype=np.float32), np.arange(13) % 2
+    assert Training(net, (X, classes), **options).target.dtype == classes.dtype
+    assert Training(net, (X, np.eye(2)[classes]), **options).target.dtype == np.float32
+
+
+def test_patterns_that_have_the_dtype_of_the_net_are_not_copied() -> None:
+    training = Training(MLP([2, 3, 1]), (X, TARGET), rule="adam", loss="squared_error", batch_size=4, rng=0)
+    assert training.x is X
+    assert training.target is TARGET
+
+
+def test_without_options_it_is_100_epochs_of_descent_by_batches_of_32_from_seed_0() -> None:
+    x = np.random.default_rng(0).normal(size=(70, 2))
+    said, left_out = MLP([2, 3, 1]), MLP([2, 3, 1])
+    options = {"rule": "gradient_descent", "loss": "squared_error", "batch_size": 32, "epochs": 100, "rng": 0}
+    history = train(said, (x, x[:, :1]), schedule=None, **options)
+    assert len(history) == len(train(left_out, (x, x[:, :1]))) == 100
+    assert left_out.w.tobytes() == said.w.tobytes()
+    assert history.updates == []
+
+
 def test_patterns_may_be_a_data_set_or_dicts_for_several_inputs() -> None:
     net = Network(
         [Cluster("a", 1), Cluster("b", 1), Cluster("y", 1)], [Connector("a", "y"), Connector("b", "y")], init="standard"
@@ -214,6 +237,11 @@ NAN = np.where(np.arange(13)[:, None] == 4, np.nan, X)
         ((X[:5], TARGET), {}, r"patterns: there are 5 inputs, but 13 targets"),
         ((X[:0], TARGET[:0]), {}, r"patterns: there are none"),
         (X, {}, r"patterns must be a pair \(inputs, targets\)"),
+        (np.stack([X, X]), {}, r"patterns must be a pair \(inputs, targets\)"),
+        ((X, TARGET, TARGET), {}, r"patterns must be a pair \(inputs, targets\)"),
+        (SimpleNamespace(inputs=X), {}, r"patterns must be a pair .*, or have \.inputs and \.targets"),
+        (SimpleNamespace(targets=TARGET), {}, r"patterns must be a pair .*, or have \.inputs and \.targets"),
+        ((0.5, 0.5), {}, r"patterns: there are none"),
         ((X.astype(str), TARGET), {}, r"patterns: inputs must be numbers, not <U"),
         ((X[:, :1], TARGET), {}, r"the net has 2 inputs"),
         ((X, TARGET[:, 0]), {}, r"outputs have shape \(13, 1\), targets \(13,\).*; write target\[:, None\]"),
@@ -512,6 +540,9 @@ def test_progress_is_told_in_plain_lines_where_there_is_no_tqdm(
     assert len(err.splitlines()) == 10
     assert err.splitlines()[-1].startswith("epoch 20 of 20: error ")
     assert "validation" in err
+    train(MLP([2, 3, 1]), (X, TARGET), epochs=5, progress=True)
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(":")[0] for line in lines] == [f"epoch {n} of 5" for n in range(1, 6)]
 
 
 def test_progress_is_a_bar_where_there_is_tqdm(capsys: pytest.CaptureFixture[str]) -> None:
@@ -520,6 +551,9 @@ def test_progress_is_a_bar_where_there_is_tqdm(capsys: pytest.CaptureFixture[str
     out, err = capsys.readouterr()
     assert out == ""
     assert "3/3" in err
+    assert "epoch/s" in err
+    assert "error " in err
+    assert err.endswith("\n")  # the bar is closed: what is printed next begins a line
 
 
 def test_a_step_decay_that_reaches_zero_stops_the_weights() -> None:
