@@ -158,6 +158,16 @@ def test_a_checkpoint_is_written_at_the_start_after_every_so_many_epochs_and_the
     assert read(path)[1]["update"] == 5
 
 
+def test_without_resume_a_training_starts_anew_and_its_checkpoint_takes_the_place_of_the_old_one(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "c.npz"
+    once = learn(None, 3)
+    learn(path, 5)
+    same(learn(path, 3), once)
+    assert read(path)[1]["update"] == once[2].update
+
+
 def test_a_checkpoint_is_written_after_every_epoch_unless_something_else_is_said(tmp_path: Path) -> None:
     path, seen = tmp_path / "c.npz", []
     look = lambda t: seen.append(read(path)[1]["update"])

@@ -10,6 +10,8 @@ import sys
 import threading
 import time
 from pathlib import Path
+from queue import SimpleQueue
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -249,6 +251,26 @@ def test_a_process_ends_when_nobody_asks_any_more(tmp_path: Path) -> None:
     assert done.returncode == 0
 
 
+def test_a_process_answers_each_line_with_a_line(tmp_path: Path) -> None:
+    np.savez(tmp_path / "p.npz", inputs=X, targets=TARGET, held_inputs=X[:5], held_targets=TARGET[:5])
+    command = [sys.executable, "-P", "-m", "tinygrad_lecture.learning.worker", str(tmp_path / "p.npz")]
+    env = {**os.environ, "PYTHONPATH": str(Path(tl.__file__).parents[1])}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env, encoding="utf-8") as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for seed in (3, 4):
+            m = BASE.changed({"seed": seed})
+            process.stdin.write(json.dumps({"metaparameters": m.to_dict()}) + "\n")
+            process.stdin.flush()
+            reply = json.loads(process.stdout.readline())
+            _, wanted = train_with(m, (X, TARGET), validation=(X[:5], TARGET[:5]))
+            assert reply["warnings"] == []
+            for name in ("error", "validation"):
+                assert reply["history"][name] == getattr(wanted, name)
+        process.stdin.close()
+        assert process.wait(timeout=60) == 0
+
+
 def test_a_request_that_cannot_be_is_answered_with_a_failure() -> None:
     reply = worker.answer({"metaparameters": {"eta": -1}}, (X, TARGET), None)
     assert reply["failure"].startswith("ValueError: Metaparameters.eta must lie in")
@@ -264,16 +286,48 @@ def test_a_warning_is_handed_on_even_where_warnings_are_errors() -> None:
     assert "assumed inputs of spread 1" in text
 
 
-def test_a_process_that_dies_is_quoted_with_the_last_it_has_said(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("early", [False, True], ids=["it may be asked before", "it cannot even be asked"])
+def test_a_process_that_dies_is_quoted_with_the_last_it_has_said(early: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     dies = "import sys; print('Traceback', 'at a line', 'the reason', sep='\\n', file=sys.stderr); sys.exit(3)"
 
     class Dying(subprocess.Popen):  # type: ignore[type-arg]
         def __init__(self, command: list[str], **options: Any) -> None:
             super().__init__([command[0], "-c", dies], **options)
+            if early:
+                self.wait()
 
     monkeypatch.setattr(subprocess, "Popen", Dying)
     ((_, answer),) = pool.answers([BASE], (X, TARGET), None, workers=1)
     assert answer.failure == "the process that trained it ended with code 3: the reason"
+
+
+@has_proc
+def test_what_ends_before_a_process_was_started_starts_none(tmp_path: Path) -> None:
+    done: SimpleQueue[Any] = SimpleQueue()
+    waiting = SimpleNamespace(get_nowait=lambda: crew.end() or 0)
+    crew = pool._Worker(tmp_path, 0, [BASE], waiting, done)  # type: ignore[arg-type]
+    before = children()
+    crew.start()
+    assert done.get(timeout=30) == (0, pool.Answer(failure="interrupted"))
+    crew.join()
+    assert children() == before
+
+
+@has_proc
+def test_no_process_is_left_where_not_all_could_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, start, started = children(), threading.Thread.start, []
+
+    def at_most_one(thread: threading.Thread) -> None:
+        if started:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", at_most_one)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        list(pool.answers([BASE] * 3, (X, TARGET), None, workers=3))
+    assert children() == before
+    assert not started[0].is_alive()
 
 
 def test_the_processes_run_the_package_that_asks_for_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

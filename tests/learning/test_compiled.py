@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +202,8 @@ def test_short_trainings_and_what_is_not_the_librarys_own_are_not_compiled_of_th
     net = OwnNet([2, 3, 1])
     of_own = Training(net, (X, TARGET), rule="adam", loss="squared_error", batch_size=1, rng=0)
     assert compiled.why_not(of_own, 10**6) == "OwnNet is no net of the library: it may do more than compute"
+    loss = replace(LOSSES["squared_error"], name="own")
+    assert why(10**6, loss=loss) == "own is no loss of the library: it may do more than compute"
     own = Training(tl.MLP([2, 3, 1]), (X, TARGET), rule=Own(), loss="squared_error", batch_size=1, rng=0)
     assert compiled.compiled(own, "auto", 10**6) is None
 

@@ -271,6 +271,7 @@ def test_what_does_not_fit_is_refused(patterns: Any, options: dict[str, Any], me
         ({"rule": 0.1}, r"rule must be a learning rule"),
         ({"schedule": 0.1}, r"schedule must give η for the number of an update"),
         ({"rng": None}, r"rng must be a seed or a numpy Generator"),
+        ({"rng": True}, r"rng must be a seed or a numpy Generator"),
     ],
 )
 def test_what_is_of_another_type_is_refused(options: dict[str, Any], message: str) -> None:
@@ -382,6 +383,38 @@ def test_an_update_that_is_not_finite_stops_before_writing() -> None:
     with pytest.raises(NotFiniteError, match=r"the update Δw of W1: in → hid1, .* is not finite in update 1"):
         train(net, (X, TARGET), batch_size=None, schedule=lambda update: np.inf)
     assert net.w.tobytes() == before
+
+
+def test_a_sum_that_overflows_stops_before_writing() -> None:
+    net = MLP([2, 1], bias=False, init="standard")
+    net.assign({"W1": np.array([[1e308, 1e308]])})
+    before = net.w.tobytes()
+    patterns = np.full((13, 2), 1e-308), TARGET  # so that outputs and gradients are of usual size
+    with pytest.raises(NotFiniteError, match=r"the sum w \+ Δw of W1: in → out is not finite in update 1"):
+        train(net, patterns, rule=Away(), batch_size=None)
+    assert net.w.tobytes() == before
+
+
+class Away(GradientDescent):
+    """Doubles the weights."""
+
+    def delta_w(self, g: Any, state: Any, *, w: Any, eta: Any, moments: Any = None) -> tuple[Any, Any]:
+        return 1.0 * w, state
+
+
+def test_a_gradient_whose_square_overflows_is_learnt_from_all_the_same() -> None:
+    net, x = MLP([1, 1], bias=False, init="standard"), np.array([[1e200]])
+    net.assign({"W1": np.array([[1e-200]])})
+    history = train(net, (x, np.zeros((1, 1))), loss="absolute", rule="rprop", epochs=1)
+    assert net.w.tolist() == [1e-200 - 0.01]  # a step by the sign of g = 1e200
+    assert history.gradient_norm == [np.inf]
+
+
+def test_a_net_whose_connectors_are_all_blocked_learns_nothing() -> None:
+    net = Network([Cluster("x", 2), Cluster("y", 1)], [Connector("x", "y", blocked=True)])
+    history = train(net, (X, TARGET), epochs=2, rule="momentum")
+    assert history.gradient_norm == [0.0, 0.0]
+    assert history.error == [pytest.approx(0.5 * np.mean(TARGET**2), rel=1e-14)] * 2
 
 
 def test_an_error_that_is_not_finite_stops_before_writing() -> None:

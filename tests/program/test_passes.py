@@ -13,6 +13,7 @@ from tests.cases import CASES
 from tests.profiles import tries
 from tests.program.test_numpy_runner import SPECIAL, others, plainly, programs, recorded, same_bits
 from tinygrad_lecture.engine.tree import flatten
+from tinygrad_lecture.program.explain import cost
 from tinygrad_lecture.program.memory import lifetimes, shared
 from tinygrad_lecture.program.numpy_forms import WRITTEN_OUT
 from tinygrad_lecture.program.numpy_runner import plain_run
@@ -291,3 +292,10 @@ def test_explain_shows_both_programs_and_what_each_pass_saves() -> None:
 def test_explain_says_how_much_memory_values_can_share() -> None:
     program = tl.record(lambda x: np.exp(np.sin(np.exp(np.sin(x)))))(np.ones(100))
     assert "of those bytes 1,600 do" in program.explain()
+
+
+def test_explain_counts_what_only_shows_the_elements_of_another_value_as_nothing() -> None:
+    of_view = cost(tl.record(lambda x: np.exp(x.reshape(3, 2)[1:].T))(np.ones(6)))
+    of_part = cost(tl.record(np.exp)(np.ones((2, 2))))
+    assert (of_view[0], of_part[0]) == (4, 1)
+    assert of_view[1:] == of_part[1:] == (32, 4)
