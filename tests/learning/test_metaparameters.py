@@ -63,6 +63,32 @@ def test_all_fields_come_back_through_json(m: Metaparameters) -> None:
     assert Metaparameters.from_dict(m.to_dict()) == m
 
 
+def test_its_json_has_a_line_for_each_field_and_ends_with_one() -> None:
+    text = Metaparameters(hidden=()).to_json()
+    assert text.startswith('{\n  "schema": 1,\n  "hidden": [],\n  "activation": "tanh",\n')
+    assert text.endswith("\n}\n")
+
+
+def test_what_is_left_out_is_as_documented() -> None:
+    assert Metaparameters() == Metaparameters(
+        hidden=(8,),
+        activation="tanh",
+        output="identity",
+        bias=True,
+        skips=(),
+        blocked=(),
+        loss="squared_error",
+        init="lecture",
+        rule="gradient_descent",
+        eta=None,
+        schedule=None,
+        batch_size=32,
+        epochs=100,
+        dtype="float64",
+        seed=0,
+    )
+
+
 @given(metaparameters())
 def test_the_net_is_made_as_they_say(m: Metaparameters) -> None:
     net = m.network(3, 2)
