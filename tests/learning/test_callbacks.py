@@ -72,8 +72,8 @@ def test_ten_epochs_are_waited_for_any_lower_error_unless_something_else_is_said
 
 
 def test_a_new_best_counts_wherever_it_lies_among_the_last_epochs() -> None:
-    assert EarlyStopping(4)(seen_as([3.0, 1.0, 2.0, 2.0, 2.0])) is None
-    assert EarlyStopping(4)(seen_as([3.0, 1.0, 2.0, 2.0, 2.0, 2.0])) is not None
+    assert EarlyStopping(4)(seen_as([2.0, 1.0, 2.0, 2.0, 2.0])) is None
+    assert EarlyStopping(4)(seen_as([2.0, 1.0, 2.0, 2.0, 2.0, 2.0])) is not None
 
 
 def test_a_training_stops_early_and_says_why() -> None:

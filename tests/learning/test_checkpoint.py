@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,15 @@ def test_a_training_that_a_callback_stopped_stays_stopped_but_not_for_a_more_pat
     assert (len(history), history.stopped) == (6, "no new best for 5 epochs")
 
 
+@pytest.fixture
+def hears_ctrl_c() -> Iterator[None]:
+    """Python's own handler: in a background job Ctrl-C may be ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("hears_ctrl_c")
 def test_a_break_by_ctrl_c_in_the_middle_of_an_epoch_is_made_good(tmp_path: Path) -> None:
     path, whole = tmp_path / "c.npz", learn(None, 6)
     calls: list[int] = []

@@ -572,6 +572,9 @@ def test_progress_is_told_in_plain_lines_where_there_is_no_tqdm(
     assert out == ""
     assert len(err.splitlines()) == 10
     assert err.splitlines()[-1].startswith("epoch 20 of 20: error ")
+    train(MLP([2, 3, 1]), (X, TARGET), epochs=21, progress=True)
+    told = [line.split(":")[0] for line in capsys.readouterr().err.splitlines()]
+    assert told == [f"epoch {n} of 21" for n in (*range(2, 21, 2), 21)]  # the last one too
     assert "validation" in err
     train(MLP([2, 3, 1]), (X, TARGET), epochs=5, progress=True)
     lines = capsys.readouterr().err.splitlines()
