@@ -61,7 +61,7 @@ RESPONSIBLE: dict[str, list[str]] = {
     "learning/checkpoint.py": ["learning/test_checkpoint.py", "learning/test_compiled.py"],
     "learning/compare.py": ["learning/test_compare.py"],
     "learning/compiled.py": ["learning/test_compiled.py"],
-    "learning/experiment.py": ["learning/test_train.py", "learning/test_metaparameters.py"],
+    "learning/experiment.py": ["learning/test_metaparameters.py", "learning/test_checkpoint.py"],
     "learning/fields.py": ["learning/test_rules.py", "learning/test_metaparameters.py", "learning/test_schedules.py"],
     "learning/history.py": ["learning/test_history.py"],
     "learning/interrupts.py": ["learning/test_interrupts.py", "learning/test_train.py", "learning/test_faults.py"],
