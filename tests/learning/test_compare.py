@@ -142,7 +142,7 @@ def test_seeds_may_be_listed() -> None:
 def test_warnings_of_the_processes_are_told_once() -> None:
     with pytest.warns(UserWarning, match="the initialisation 'lecture' assumed inputs of spread 1") as told:
         compare({"a": {}, "b": {"eta": 1e-9}}, (X * 9, TARGET), base=BASE.changed({"eta": 1e-9}), seeds=2)
-    assert len(told) == 1
+    assert [Path(warning.filename) for warning in told] == [Path(__file__)]  # where it was called
 
 
 @pytest.mark.parametrize(
@@ -228,12 +228,16 @@ def test_a_process_that_dies_fails_its_run_and_the_others_go_on() -> None:
     def kill() -> None:
         while not (new := children() - before):
             time.sleep(0.05)
-        os.kill(new.pop(), signal.SIGKILL)
+        process = new.pop()
+        sessions.append(os.getsid(process))
+        os.kill(process, signal.SIGKILL)
 
+    sessions: list[int] = []
     killer = threading.Thread(target=kill)
     killer.start()
     found = dict(answers)
     killer.join()
+    assert os.getsid(0) not in sessions  # so that Ctrl-C in a terminal is not for it
     assert found[0].failure == "the process that trained it ended with code -9"
     assert found[1].failure == ""
     assert found[1].history is not None
