@@ -226,7 +226,8 @@ def test_a_process_that_dies_fails_its_run_and_the_others_go_on() -> None:
     answers = pool.answers(jobs, (X, TARGET), None, workers=1)
 
     def kill() -> None:
-        while not (new := children() - before):
+        until = time.monotonic() + 30
+        while not (new := children() - before) and time.monotonic() < until:
             time.sleep(0.05)
         process = new.pop()
         sessions.append(os.getsid(process))

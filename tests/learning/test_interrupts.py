@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -41,6 +42,20 @@ def test_what_is_written_is_written_to_its_end_and_interrupted_after_it() -> Non
         assert interrupts.came
         with pytest.raises(KeyboardInterrupt):
             press()
+
+
+def test_nothing_comes_between_the_end_and_the_handler_that_was_there_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_it = signal.signal
+
+    def pressed(number: int, handler: Any) -> Any:
+        press()
+        return set_it(number, handler)
+
+    with Interrupts():
+        press()
+        monkeypatch.setattr(signal, "signal", pressed)
+    monkeypatch.undo()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_a_handler_that_python_has_not_set_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
