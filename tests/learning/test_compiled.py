@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from weakref import ref
 
 import numpy as np
 import pytest
@@ -21,6 +23,7 @@ from tinygrad_lecture.learning.rules import RULES, GradientDescent
 from tinygrad_lecture.learning.schedules import StepDecay
 from tinygrad_lecture.learning.training import Training
 from tinygrad_lecture.nn.losses import LOSSES
+from tinygrad_lecture.program.running import CannotCompileError
 from tinygrad_lecture.program.scan import Steps
 from tinygrad_lecture.verify.strategies import Problem, problems
 
@@ -276,6 +279,30 @@ def test_a_wish_that_cannot_be_granted_says_why() -> None:
     with pytest.raises(TypeError, match=r"while recording, at .*test_compiled.*np\.sum\(g\) > 0"):
         tl.train(net, (X, TARGET), rule=Prints(), compiled="NumPy")
     np.testing.assert_array_equal(net.w, before)
+
+
+@pytest.mark.skipif("C" not in RUNNERS, reason="there is no C compiler")
+@pytest.mark.parametrize("wish", [True, "C"])
+def test_where_c_is_asked_for_and_cannot_be_had_nothing_else_takes_its_place(wish: bool | str) -> None:
+    class Running(GradientDescent):
+        def delta_w(self, g: Any, state: Any, **options: Any) -> Any:
+            return -0.01 * np.cumsum(g), state
+
+    net = tl.MLP([2, 3, 1])
+    before = net.w.copy()
+    with pytest.raises(CannotCompileError, match=r"C has no form for cumsum"):
+        tl.train(net, (X, TARGET), rule=Running(), compiled=wish)
+    np.testing.assert_array_equal(net.w, before)
+
+
+def test_a_compiled_training_is_freed_as_soon_as_it_has_ended() -> None:
+    seen: list[ref[Training]] = []
+    gc.disable()  # what refers to itself in a circle would stay
+    try:
+        tl.train(tl.MLP([2, 3, 1]), (X, TARGET), epochs=1, compiled="NumPy", callbacks=[lambda t: seen.append(ref(t))])
+        assert [training() for training in seen] == [None]
+    finally:
+        gc.enable()
 
 
 @each_runner
