@@ -299,3 +299,15 @@ def test_explain_counts_what_only_shows_the_elements_of_another_value_as_nothing
     of_part = cost(tl.record(np.exp)(np.ones((2, 2))))
     assert (of_view[0], of_part[0]) == (4, 1)
     assert of_view[1:] == of_part[1:] == (32, 4)
+
+
+def test_an_operation_may_be_written_out_with_constants_of_its_own() -> None:
+    table = np.array([1.0, -2.0, 4.0])
+    program = tl.record(lambda x: np.tanh(x) + np.tanh(2.0 * x))(np.ones(3))
+    written = written_out(program, {"tanh": lambda x: x * table})
+    assert "tanh" not in [eq.op.name for eq in written.equations]
+    assert len(written.constants) == 2  # one for each use: no two parts share a name
+    for c in written.constants.values():
+        np.testing.assert_array_equal(c, table)
+    x = np.array([0.5, 3.0, -1.0])
+    np.testing.assert_array_equal(written(x), x * table + 2.0 * x * table)
