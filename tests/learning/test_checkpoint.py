@@ -168,6 +168,13 @@ def test_a_checkpoint_is_written_at_the_start_after_every_so_many_epochs_and_the
     assert read(path)[1]["update"] == 5
 
 
+def test_a_checkpoint_is_written_where_a_callback_stops_between_two_of_them(tmp_path: Path) -> None:
+    path, stop = tmp_path / "c.npz", lambda t: "enough" if len(t.history) == 3 else None
+    train(MLP([2, 3, 1]), (X, TARGET), epochs=50, batch_size=None, checkpoint=path, every=10, callbacks=[stop])
+    info = read(path)[1]
+    assert (info["update"], info["history"]["stopped"]) == (3, "enough")
+
+
 def test_without_resume_a_training_starts_anew_and_its_checkpoint_takes_the_place_of_the_old_one(
     tmp_path: Path,
 ) -> None:
