@@ -57,23 +57,35 @@ RESPONSIBLE: dict[str, list[str]] = {
     "learning": ["learning"],
     "rules": ["rules"],
     "rules/network.py": ["rules", "nn/test_losses.py", "nn/test_activations.py"],
+    "learning/callbacks.py": ["learning/test_callbacks.py", "learning/test_checkpoint.py"],
+    "learning/checkpoint.py": ["learning/test_checkpoint.py", "learning/test_compiled.py"],
+    "learning/compare.py": ["learning/test_compare.py"],
+    "learning/compiled.py": ["learning/test_compiled.py"],
+    "learning/experiment.py": ["learning/test_metaparameters.py", "learning/test_checkpoint.py"],
+    "learning/fields.py": ["learning/test_rules.py", "learning/test_metaparameters.py", "learning/test_schedules.py"],
+    "learning/history.py": ["learning/test_history.py"],
+    "learning/interrupts.py": ["learning/test_interrupts.py", "learning/test_train.py", "learning/test_faults.py"],
+    "learning/metaparameters.py": ["learning/test_metaparameters.py"],
+    "learning/patterns.py": ["learning/test_train.py"],
+    "learning/pool.py": ["learning/test_compare.py"],
+    "learning/progress.py": ["learning/test_train.py", "learning/test_compare.py"],
     "learning/rules.py": ["learning/test_rules.py"],
     "learning/schedules.py": ["learning/test_schedules.py"],
-    "learning/callbacks.py": ["learning/test_callbacks.py"],
-    "learning/history.py": ["learning/test_history.py"],
+    "learning/worker.py": ["learning/test_compare.py"],
 }
 """Room → the tests that are responsible for it; a file that is run by --only may need fewer, or others."""
 
 
-@dataclass
+@dataclass(eq=False)  # pytest asks for its hash
 class Judge:
     """A plugin of pytest: which tests run, in which order, and for how long at most; what comes of it.
 
-    seconds: how long each test took in the unchanged package, nothing while that is measured; kills: how many mutants
-    it has found.
+    seconds: how long each test took in the unchanged package, nothing while that is measured; failing: those that fail
+    there, which say nothing; kills: how many mutants it has found.
     """
 
     seconds: dict[str, float]
+    failing: set[str]
     kills: Counter[str]
     longest: float
     took: dict[str, float] = field(default_factory=dict)
@@ -82,16 +94,25 @@ class Judge:
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
         if self.seconds:
-            items[:] = [i for i in items if self.seconds.get(i.nodeid, self.longest + 1) <= self.longest]
-            items.sort(key=lambda i: (-self.kills[i.nodeid], self.seconds[i.nodeid]))
+            known = [i for i in items if i.nodeid not in self.failing]
+            items[:] = [i for i in known if self.usual(i.nodeid) <= self.longest]
+            items.sort(key=lambda i: (-self.kills[i.nodeid], self.usual(i.nodeid)))
+
+    def usual(self, test: str) -> float:
+        """The seconds of a test; 0 for one that is new, as where its name tells a number that the mutant changed."""
+        return self.seconds.get(test, 0.0)
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         if self.seconds:
-            signal.setitimer(signal.ITIMER_REAL, PATIENCE + 10 * self.seconds[nodeid])  # it ends the process
+            signal.setitimer(signal.ITIMER_REAL, PATIENCE + 10 * self.usual(nodeid))  # it ends the process
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self.took[report.nodeid] = self.took.get(report.nodeid, 0.0) + report.duration
         if report.failed:
+            self.failed.append(report.nodeid)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:  # the file cannot be imported, or makes at its head what is refused now
             self.failed.append(report.nodeid)
 
 
@@ -102,12 +123,14 @@ class Court:
     copy: Path
     tests: list[str]
     seconds: dict[str, float] = field(default_factory=dict)
+    failing: set[str] = field(default_factory=set)
     kills: Counter[str] = field(default_factory=Counter)
 
     def measure(self) -> list[str]:
         """How long the unchanged tests take; those that fail, which are left out."""
         found = self.run("mutation")
-        self.seconds = {t: s for t, s in found.get("took", {}).items() if t not in found["failed"]}
+        self.failing = set(found["failed"])
+        self.seconds = {t: s for t, s in found.get("took", {}).items() if t not in self.failing}
         if not self.seconds:
             raise SystemExit("no test has passed without a change\n" + (self.copy / "output").read_text())
         return list(found["failed"])
@@ -118,7 +141,7 @@ class Court:
         verdict.unlink(missing_ok=True)
         child = os.fork()
         if child == 0:
-            self._in_child(verdict, profile, Judge(self.seconds, self.kills, longest))
+            self._in_child(verdict, profile, Judge(self.seconds, self.failing, self.kills, longest))
         status = os.waitpid(child, 0)[1]
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child, signal.SIGKILL)  # what it has started
@@ -154,8 +177,8 @@ class Court:
                 found = self.run("default")
         finally:
             path.write_text(original)
-        if found["code"] == 5:
-            raise RuntimeError(f"no test ran against {path}: nothing can be said\n{(self.copy / 'output').read_text()}")
+        if found["code"] in (3, 4, 5):  # pytest itself has failed, or no test ran
+            raise RuntimeError(f"nothing can be said of {mutant.name}\n{(self.copy / 'output').read_text()}")
         if found["code"] == 0:
             return "survived", ""
         self.kills.update(found["failed"])

@@ -64,6 +64,18 @@ def test_early_stopping_refuses_what_cannot_be(fields: dict[str, Any], message: 
         EarlyStopping(**fields)
 
 
+def test_ten_epochs_are_waited_for_any_lower_error_unless_something_else_is_said() -> None:
+    lowered = np.nextafter(1.0, 0.0)
+    assert EarlyStopping()(seen_as([1.0] * 10)) is None
+    assert EarlyStopping()(seen_as([1.0] * 11)) == "no new best for 10 epochs"
+    assert EarlyStopping()(seen_as([1.0] * 10 + [lowered])) is None
+
+
+def test_a_new_best_counts_wherever_it_lies_among_the_last_epochs() -> None:
+    assert EarlyStopping(4)(seen_as([2.0, 1.0, 2.0, 2.0, 2.0])) is None
+    assert EarlyStopping(4)(seen_as([2.0, 1.0, 2.0, 2.0, 2.0, 2.0])) is not None
+
+
 def test_a_training_stops_early_and_says_why() -> None:
     history = train(MLP([2, 3, 1]), (X, TARGET), epochs=50, schedule=lambda k: 0.0, callbacks=[EarlyStopping(4)])
     assert len(history) == 5
@@ -84,6 +96,16 @@ def test_best_weights_are_put_back_at_the_end() -> None:
     best = int(np.argmin(history.validation))
     assert best < 11
     assert np.array_equal(net.w, kept[best])
+
+
+def test_of_equal_errors_the_first_has_the_best_weights() -> None:
+    best = BestWeights()
+    for n, error in enumerate([2.0, 1.0, 1.0]):
+        training = seen_as([error])
+        training.net = SimpleNamespace(w=np.array([float(n)]))
+        best(training)
+    assert best.w is not None
+    assert (best.error, best.w.tolist()) == (1.0, [1.0])
 
 
 def test_best_weights_forget_the_training_before() -> None:
@@ -117,6 +139,17 @@ def test_what_a_callback_returns_stops_only_as_a_text() -> None:
     assert len(train(MLP([2, 3, 1]), (X, TARGET), epochs=3, callbacks=[lambda t: np.array([1.0, 2.0])])) == 3
 
 
+def test_an_empty_text_is_no_reason_and_hides_none() -> None:
+    history = train(MLP([2, 3, 1]), (X, TARGET), epochs=3, callbacks=[lambda t: "", lambda t: "enough"])
+    assert (len(history), history.stopped) == (1, "enough")
+
+
+def test_callbacks_may_be_given_one_by_one() -> None:
+    calls: list[int] = []
+    train(MLP([2, 3, 1]), (X, TARGET), epochs=3, callbacks=(callback for callback in [lambda t: calls.append(1)]))
+    assert calls == [1, 1, 1]
+
+
 @pytest.mark.parametrize(
     ("callbacks", "message"),
     [
@@ -136,6 +169,7 @@ def test_what_is_no_callback_is_refused(callbacks: Any, message: str) -> None:
 def test_best_weights_of_no_epoch_are_none_and_leave_the_net_as_it_is() -> None:
     net, best = MLP([1, 1], rng=0), BestWeights()
     before = net.w.tobytes()
+    assert (best.error, best.w) == (np.inf, None)
     assert best.arrays() == {}
     best.restore({})
     train(net, (np.ones((3, 1)), np.ones((3, 1))), epochs=0, callbacks=[best])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from tinygrad_lecture.learning.callbacks import BestWeights, EarlyStopping
 from tinygrad_lecture.learning.experiment import train_with
 from tinygrad_lecture.learning.history import History
 from tinygrad_lecture.learning.metaparameters import Metaparameters
-from tinygrad_lecture.learning.rules import RULES, Adam, Momentum, RMSprop, VarioEta
+from tinygrad_lecture.learning.rules import RULES, Adam, GradientDescent, Momentum, RMSprop, VarioEta
 from tinygrad_lecture.learning.schedules import Cosine
 from tinygrad_lecture.learning.train import train
 from tinygrad_lecture.learning.training import Training
@@ -107,6 +109,15 @@ def test_a_training_that_a_callback_stopped_stays_stopped_but_not_for_a_more_pat
     assert (len(history), history.stopped) == (6, "no new best for 5 epochs")
 
 
+@pytest.fixture
+def hears_ctrl_c() -> Iterator[None]:
+    """Python's own handler: in a background job Ctrl-C may be ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("hears_ctrl_c")
 def test_a_break_by_ctrl_c_in_the_middle_of_an_epoch_is_made_good(tmp_path: Path) -> None:
     path, whole = tmp_path / "c.npz", learn(None, 6)
     calls: list[int] = []
@@ -155,6 +166,48 @@ def test_a_checkpoint_is_written_at_the_start_after_every_so_many_epochs_and_the
     train(MLP([2, 3, 1]), (X, TARGET), epochs=5, batch_size=None, checkpoint=path, every=2, callbacks=[look])
     assert seen == [0, 0, 2, 2, 4]
     assert read(path)[1]["update"] == 5
+
+
+def test_a_checkpoint_is_written_where_a_callback_stops_between_two_of_them(tmp_path: Path) -> None:
+    path, stop = tmp_path / "c.npz", lambda t: "enough" if len(t.history) == 3 else None
+    train(MLP([2, 3, 1]), (X, TARGET), epochs=50, batch_size=None, checkpoint=path, every=10, callbacks=[stop])
+    info = read(path)[1]
+    assert (info["update"], info["history"]["stopped"]) == (3, "enough")
+
+
+def test_without_resume_a_training_starts_anew_and_its_checkpoint_takes_the_place_of_the_old_one(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "c.npz"
+    once = learn(None, 3)
+    learn(path, 5)
+    same(learn(path, 3), once)
+    assert read(path)[1]["update"] == once[2].update
+
+
+def test_a_checkpoint_is_written_after_every_epoch_unless_something_else_is_said(tmp_path: Path) -> None:
+    path, seen = tmp_path / "c.npz", []
+    look = lambda t: seen.append(read(path)[1]["update"])
+    train(MLP([2, 3, 1]), (X, TARGET), epochs=3, batch_size=None, checkpoint=path, callbacks=[look])
+    m = Metaparameters(hidden=(3,), epochs=3, batch_size=None)
+    train_with(m, (X, TARGET), checkpoint=path, callbacks=[look])
+    assert seen == [0, 1, 2] * 2
+
+
+@dataclass(frozen=True)
+class Several(GradientDescent):
+    """A rule of one's own whose fields are no plain data."""
+
+    parts: tuple[Any, ...] = ()
+
+
+def test_a_rule_whose_fields_are_no_plain_data_goes_on_too(tmp_path: Path) -> None:
+    several = Several(0.1, (np.float32(0.5), 1.0))
+    path, whole = tmp_path / "c.npz", learn(None, 4, rule=several)
+    learn(path, 2, rule=several)
+    same(learn(path, 4, resume=True, rule=several), whole)
+    with pytest.raises(ValueError, match=r"is of another training: rule was \{'class': 'Several'"):
+        learn(path, 4, resume=True, rule=Several(0.1, (np.float32(0.25), 1.0)))
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ import sys
 import threading
 import time
 from pathlib import Path
+from queue import SimpleQueue
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,7 @@ import pytest
 
 import tinygrad_lecture as tl
 from tinygrad_lecture.learning import pool, worker
-from tinygrad_lecture.learning.compare import Comparison, compare
+from tinygrad_lecture.learning.compare import Comparison, Run, Variant, compare
 from tinygrad_lecture.learning.experiment import train_with
 from tinygrad_lecture.learning.metaparameters import Metaparameters
 
@@ -97,6 +99,16 @@ def test_its_dict_is_plain_json_without_nan(compared: Comparison) -> None:
     assert data == compared.to_dict()
     assert data["seeds"] == [0, 1, 2]
     assert data["variants"]["wild"]["median"] is None
+    for run, row in zip(compared["plain"].runs, data["variants"]["plain"]["runs"], strict=True):
+        h = run.history
+        assert h is not None
+        assert row == {
+            "seed": run.seed,
+            "error": h.error[-1],
+            "validation": h.validation[-1],
+            "seconds": sum(h.seconds),
+            "failure": "",
+        }
     assert Metaparameters.from_dict(data["variants"]["momentum"]["metaparameters"]).rule.beta == 0.9
 
 
@@ -107,6 +119,18 @@ def test_its_figure_shows_each_variant_that_has_runs(compared: Comparison, tmp_p
     assert [line.get_label() for line in axes.lines] == ["plain (3 runs)", "momentum (3 runs)"]
     assert axes.get_ylabel() == "validation E"
     assert (tmp_path / "c.png").exists()
+    middle = np.median([h.validation for h in compared["plain"].histories], axis=0)
+    np.testing.assert_array_equal(axes.lines[0].get_xydata(), np.column_stack([np.arange(1, 5), middle]))
+    assert axes.get_yscale() == "log"
+    assert np.array_equal(axes.get_xticks(), np.round(axes.get_xticks()))
+    assert all(band.get_alpha() < 0.5 for band in axes.collections)  # lines behind it are seen
+
+
+def test_the_figure_of_a_comparison_in_which_all_failed_has_no_lines() -> None:
+    pytest.importorskip("matplotlib")
+    nothing = Comparison((Variant("wild", BASE, (Run(0, None, "failed"),)),), (0,), "error")
+    (axes,) = nothing.plot().axes
+    assert (len(axes.lines), axes.get_yscale()) == (0, "linear")
 
 
 def test_seeds_may_be_listed() -> None:
@@ -118,13 +142,14 @@ def test_seeds_may_be_listed() -> None:
 def test_warnings_of_the_processes_are_told_once() -> None:
     with pytest.warns(UserWarning, match="the initialisation 'lecture' assumed inputs of spread 1") as told:
         compare({"a": {}, "b": {"eta": 1e-9}}, (X * 9, TARGET), base=BASE.changed({"eta": 1e-9}), seeds=2)
-    assert len(told) == 1
+    assert [Path(warning.filename) for warning in told] == [Path(__file__)]  # where it was called
 
 
 @pytest.mark.parametrize(
     ("variants", "options", "message"),
     [
         ({}, {}, r"compare needs variants, a dict name → Metaparameters"),
+        (["a"], {}, r"compare needs variants, a dict name → Metaparameters"),
         ({"a": {"lr": 1}}, {}, r"metaparameters have no field 'lr'"),
         ({"a": {"eta": -1}}, {}, r"Metaparameters\.eta must lie in"),
         ({"a": {}}, {"seeds": 0}, r"seeds must lie in \[1, ∞\), not be 0"),
@@ -201,14 +226,19 @@ def test_a_process_that_dies_fails_its_run_and_the_others_go_on() -> None:
     answers = pool.answers(jobs, (X, TARGET), None, workers=1)
 
     def kill() -> None:
-        while not (new := children() - before):
+        until = time.monotonic() + 30
+        while not (new := children() - before) and time.monotonic() < until:
             time.sleep(0.05)
-        os.kill(new.pop(), signal.SIGKILL)
+        process = new.pop()
+        sessions.append(os.getsid(process))
+        os.kill(process, signal.SIGKILL)
 
+    sessions: list[int] = []
     killer = threading.Thread(target=kill)
     killer.start()
     found = dict(answers)
     killer.join()
+    assert os.getsid(0) not in sessions  # so that Ctrl-C in a terminal is not for it
     assert found[0].failure == "the process that trained it ended with code -9"
     assert found[1].failure == ""
     assert found[1].history is not None
@@ -226,9 +256,91 @@ def test_a_process_ends_when_nobody_asks_any_more(tmp_path: Path) -> None:
     assert done.returncode == 0
 
 
+def test_a_process_answers_each_line_with_a_line(tmp_path: Path) -> None:
+    np.savez(tmp_path / "p.npz", inputs=X, targets=TARGET, held_inputs=X[:5], held_targets=TARGET[:5])
+    command = [sys.executable, "-P", "-m", "tinygrad_lecture.learning.worker", str(tmp_path / "p.npz")]
+    env = {**os.environ, "PYTHONPATH": str(Path(tl.__file__).parents[1])}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env, encoding="utf-8") as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for seed in (3, 4):
+            m = BASE.changed({"seed": seed})
+            process.stdin.write(json.dumps({"metaparameters": m.to_dict()}) + "\n")
+            process.stdin.flush()
+            reply = json.loads(process.stdout.readline())
+            _, wanted = train_with(m, (X, TARGET), validation=(X[:5], TARGET[:5]))
+            assert reply["warnings"] == []
+            for name in ("error", "validation"):
+                assert reply["history"][name] == getattr(wanted, name)
+        process.stdin.close()
+        assert process.wait(timeout=60) == 0
+
+
 def test_a_request_that_cannot_be_is_answered_with_a_failure() -> None:
     reply = worker.answer({"metaparameters": {"eta": -1}}, (X, TARGET), None)
     assert reply["failure"].startswith("ValueError: Metaparameters.eta must lie in")
+
+
+def test_a_warning_is_handed_on_even_where_warnings_are_errors() -> None:
+    m = BASE.changed({"eta": 1e-9})
+    with pytest.warns(UserWarning, match="assumed inputs of spread 1"):
+        train_with(m, (X * 9, TARGET))
+    reply = worker.answer({"metaparameters": m.to_dict()}, (X * 9, TARGET), None)
+    assert "history" in reply
+    (text,) = reply["warnings"]
+    assert "assumed inputs of spread 1" in text
+
+
+@pytest.mark.parametrize("early", [False, True], ids=["it may be asked before", "it cannot even be asked"])
+def test_a_process_that_dies_is_quoted_with_the_last_it_has_said(early: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    dies = "import sys; print('Traceback', 'at a line', 'the reason', sep='\\n', file=sys.stderr); sys.exit(3)"
+
+    class Dying(subprocess.Popen):  # type: ignore[type-arg]
+        def __init__(self, command: list[str], **options: Any) -> None:
+            super().__init__([command[0], "-c", dies], **options)
+            if early:
+                self.wait()
+
+    monkeypatch.setattr(subprocess, "Popen", Dying)
+    ((_, answer),) = pool.answers([BASE], (X, TARGET), None, workers=1)
+    assert answer.failure == "the process that trained it ended with code 3: the reason"
+
+
+@has_proc
+def test_what_ends_before_a_process_was_started_starts_none(tmp_path: Path) -> None:
+    done: SimpleQueue[Any] = SimpleQueue()
+    waiting = SimpleNamespace(get_nowait=lambda: crew.end() or 0)
+    crew = pool._Worker(tmp_path, 0, [BASE], waiting, done)  # type: ignore[arg-type]
+    before = children()
+    crew.start()
+    assert done.get(timeout=30) == (0, pool.Answer(failure="interrupted"))
+    crew.join()
+    assert children() == before
+
+
+@has_proc
+def test_no_process_is_left_where_not_all_could_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, start, started = children(), threading.Thread.start, []
+
+    def at_most_one(thread: threading.Thread) -> None:
+        if started:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", at_most_one)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        list(pool.answers([BASE] * 3, (X, TARGET), None, workers=3))
+    assert children() == before
+    assert not started[0].is_alive()
+
+
+def test_the_processes_run_the_package_that_asks_for_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = tmp_path / "tinygrad_lecture"
+    other.mkdir()
+    (other / "__init__.py").write_text("raise SystemExit('another version was found')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert compare({"a": {}}, (X, TARGET), base=BASE, seeds=1)["a"].failures == 0
 
 
 def test_a_program_that_is_not_guarded_is_not_run_again(tmp_path: Path) -> None:
@@ -251,6 +363,37 @@ def test_a_program_that_is_not_guarded_is_not_run_again(tmp_path: Path) -> None:
 def test_progress_is_silent_unless_asked(capfd: pytest.CaptureFixture[str]) -> None:
     compare({"a": {}}, (X, TARGET), base=BASE, seeds=1)
     assert capfd.readouterr() == ("", "")
+
+
+def test_progress_tells_of_each_run_its_error_or_that_it_failed(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    variants = {"plain": {}, "wild": {"eta": 1e30}, "none": {"epochs": 0}}
+    c = compare(variants, (X, TARGET), base=BASE, seeds=1, workers=1, progress=True)
+    lines = capfd.readouterr().err.splitlines()
+    assert lines == [f"run 1 of 3: error {c['plain'].error[0]:.4g}", "run 2 of 3: failed", "run 3 of 3: "]
+
+
+def test_so_many_processes_train_as_there_are_cores_and_no_more_than_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def counted(jobs: Any, patterns: Any, validation: Any, workers: int) -> Any:
+        asked.append(workers)
+        return iter([])
+
+    def ask(workers: int | None = None) -> int:
+        compare({"a": {}}, (X, TARGET), base=BASE, seeds=7, workers=workers)
+        return asked[-1]
+
+    monkeypatch.setattr(sys.modules[compare.__module__], "answers", counted)
+    monkeypatch.setattr(os, "cpu_count", lambda: 5)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0: {0, 2, 3}}[pid], raising=False)
+    assert [ask(), ask(2), ask(9)] == [3, 2, 7]
+    monkeypatch.delattr(os, "sched_getaffinity")  # as on systems other than Linux
+    assert ask() == 5
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert ask() == 1
 
 
 def test_a_process_that_cannot_be_started_fails_its_run_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from weakref import ref
 
 import numpy as np
 import pytest
@@ -20,6 +23,8 @@ from tinygrad_lecture.learning.rules import RULES, GradientDescent
 from tinygrad_lecture.learning.schedules import StepDecay
 from tinygrad_lecture.learning.training import Training
 from tinygrad_lecture.nn.losses import LOSSES
+from tinygrad_lecture.program.running import CannotCompileError
+from tinygrad_lecture.program.scan import Steps
 from tinygrad_lecture.verify.strategies import Problem, problems
 
 X = np.random.default_rng(1).normal(size=(53, 2))
@@ -164,6 +169,47 @@ def test_how_many_updates_one_call_makes_changes_no_bit(runner: str, monkeypatch
     assert ends[0] == ends[1]
 
 
+@pytest.mark.parametrize(("seconds", "calls"), [(0.125, [1] + [4] * 13), (0.5, [1] * 53), (2.0, [1] * 53)])
+def test_a_call_makes_one_update_at_first_and_then_as_many_as_fit_into_a_chunk(
+    seconds: float, calls: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a clock on which every update takes so long, and a chunk half a second."""
+    now, asked, run = [0.0], [], Steps.__call__
+
+    def timed(steps: Steps, n: int, *rest: Any) -> Any:
+        asked.append(n)
+        found = run(steps, n, *rest)
+        now[0] += seconds * found[0]
+        return found
+
+    monkeypatch.setattr(Steps, "__call__", timed)
+    monkeypatch.setattr(compiled, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(compiled, "CHUNK", 0.5)
+    tl.train(tl.MLP([2, 4, 1]), (X, TARGET), batch_size=1, epochs=1, compiled="NumPy")
+    assert asked == calls
+
+
+@each_runner
+def test_an_error_that_overflows_where_the_gradient_does_not_stops_before_writing(runner: str) -> None:
+    net = tl.MLP([2, 1], bias=False, init="standard")
+    before = net.w.tobytes()
+    with pytest.raises(ArithmeticError, match=r"the error is inf in update 1 \(epoch 1\); no weight was written"):
+        tl.train(net, (1e-10 * X, np.full((53, 1), 1e160)), compiled=runner)  # g is about 1e150
+    assert net.w.tobytes() == before
+
+
+@pytest.mark.skipif("C" not in RUNNERS, reason="there is no C compiler")
+def test_true_asks_for_c() -> None:
+    one, other = tl.MLP([2, 4, 1]), tl.MLP([2, 4, 1])
+    tl.train(one, (X, TARGET), epochs=2, compiled=True)
+    tl.train(other, (X, TARGET), epochs=2, compiled="C")
+    assert one.w.tobytes() == other.w.tobytes()
+    training = Training(tl.MLP([2, 3, 1]), (X, TARGET), rule="adam", loss="squared_error", batch_size=1, rng=0)
+    updates = compiled.compiled(training, True, 1)
+    assert updates is not None
+    assert updates.runner == "C"
+
+
 @each_runner
 def test_ctrl_c_ends_it_soon_between_two_updates(runner: str) -> None:
     net = tl.MLP([2, 30, 1])
@@ -196,11 +242,16 @@ def test_short_trainings_and_what_is_not_the_librarys_own_are_not_compiled_of_th
         return compiled.why_not(Training(tl.MLP([2, 3, 1]), (X, TARGET), **given_), epochs)
 
     assert why(10**6) == ""
-    assert "fewer than the 10000" in why(3)
+    for batch_size, enough, per_epoch in ((1, 189, 53), (10, 1667, 6), (None, 10_000, 1)):
+        assert why(enough, batch_size=batch_size) == ""
+        few = (enough - 1) * per_epoch
+        assert why(enough - 1, batch_size=batch_size).startswith(f"{few} updates are fewer than the 10000 from")
     assert why(10**6, rule=Own()) == "Own is no rule of the library: it may do more than compute"
     net = OwnNet([2, 3, 1])
     of_own = Training(net, (X, TARGET), rule="adam", loss="squared_error", batch_size=1, rng=0)
     assert compiled.why_not(of_own, 10**6) == "OwnNet is no net of the library: it may do more than compute"
+    loss = replace(LOSSES["squared_error"], name="own")
+    assert why(10**6, loss=loss) == "own is no loss of the library: it may do more than compute"
     own = Training(tl.MLP([2, 3, 1]), (X, TARGET), rule=Own(), loss="squared_error", batch_size=1, rng=0)
     assert compiled.compiled(own, "auto", 10**6) is None
 
@@ -228,6 +279,30 @@ def test_a_wish_that_cannot_be_granted_says_why() -> None:
     with pytest.raises(TypeError, match=r"while recording, at .*test_compiled.*np\.sum\(g\) > 0"):
         tl.train(net, (X, TARGET), rule=Prints(), compiled="NumPy")
     np.testing.assert_array_equal(net.w, before)
+
+
+@pytest.mark.skipif("C" not in RUNNERS, reason="there is no C compiler")
+@pytest.mark.parametrize("wish", [True, "C"])
+def test_where_c_is_asked_for_and_cannot_be_had_nothing_else_takes_its_place(wish: bool | str) -> None:
+    class Running(GradientDescent):
+        def delta_w(self, g: Any, state: Any, **options: Any) -> Any:
+            return -0.01 * np.cumsum(g), state
+
+    net = tl.MLP([2, 3, 1])
+    before = net.w.copy()
+    with pytest.raises(CannotCompileError, match=r"C has no form for cumsum"):
+        tl.train(net, (X, TARGET), rule=Running(), compiled=wish)
+    np.testing.assert_array_equal(net.w, before)
+
+
+def test_a_compiled_training_is_freed_as_soon_as_it_has_ended() -> None:
+    seen: list[ref[Training]] = []
+    gc.disable()  # what refers to itself in a circle would stay
+    try:
+        tl.train(tl.MLP([2, 3, 1]), (X, TARGET), epochs=1, compiled="NumPy", callbacks=[lambda t: seen.append(ref(t))])
+        assert [training() for training in seen] == [None]
+    finally:
+        gc.enable()
 
 
 @each_runner

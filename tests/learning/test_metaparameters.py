@@ -63,6 +63,32 @@ def test_all_fields_come_back_through_json(m: Metaparameters) -> None:
     assert Metaparameters.from_dict(m.to_dict()) == m
 
 
+def test_its_json_has_a_line_for_each_field_and_ends_with_one() -> None:
+    text = Metaparameters(hidden=()).to_json()
+    assert text.startswith('{\n  "schema": 1,\n  "hidden": [],\n  "activation": "tanh",\n')
+    assert text.endswith("\n}\n")
+
+
+def test_what_is_left_out_is_as_documented() -> None:
+    assert Metaparameters() == Metaparameters(
+        hidden=(8,),
+        activation="tanh",
+        output="identity",
+        bias=True,
+        skips=(),
+        blocked=(),
+        loss="squared_error",
+        init="lecture",
+        rule="gradient_descent",
+        eta=None,
+        schedule=None,
+        batch_size=32,
+        epochs=100,
+        dtype="float64",
+        seed=0,
+    )
+
+
 @given(metaparameters())
 def test_the_net_is_made_as_they_say(m: Metaparameters) -> None:
     net = m.network(3, 2)
@@ -292,11 +318,17 @@ def test_class_numbers_say_how_many_outputs_there_are_also_those_held_out() -> N
         ((X, TARGET[:, 0]), r"for one output write target\[:, None\]"),
         ((X[:, 0], TARGET), r"inputs must be \(T, n\), not inputs of shape \(20,\)"),
         (({"in": X}, TARGET), r"inputs must be \(T, n\), not a dict"),
+        ((X, {"out": TARGET}), r"inputs must be \(T, n\), not a dict"),
     ],
 )
 def test_patterns_that_do_not_say_how_large_the_net_is_are_refused(patterns: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         train_with(Metaparameters(), patterns)
+
+
+def test_class_numbers_have_one_axis() -> None:
+    with pytest.raises(ValueError, match=r"class numbers \(T,\) for cross_entropy; they are \(20, 1, 1\) int64"):
+        train_with(Metaparameters(loss="cross_entropy"), (X, np.zeros((20, 1, 1), np.int64)))
 
 
 def test_what_are_no_metaparameters_is_refused() -> None:

@@ -798,3 +798,21 @@ def test_the_rules_import_nothing_of_the_engine(module: Any) -> None:
     absolute = {a.name for node in ast.walk(tree) if isinstance(node, ast.Import) for a in node.names}
     assert relative <= {"fields"}
     assert absolute <= {"numpy"}
+
+
+AS_DOCUMENTED: dict[str, dict[str, Any]] = {
+    "gradient_descent": {"eta": 0.1},
+    "momentum": {"eta": 0.01, "beta": 0.9},
+    "nesterov": {"eta": 0.01, "beta": 0.9},
+    "vario_eta": {"eta": 0.01, "epsilon": 1e-8, "smoothing": None},
+    "rmsprop": {"eta": 0.01, "rho": 0.99, "epsilon": 1e-8, "centered": False, "momentum": 0.0},
+    "adagrad": {"eta": 0.01, "epsilon": 1e-10},
+    "adam": {"eta": 0.001, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8},
+    "adamw": {"eta": 0.001, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "weight_decay": 0.01},
+    "rprop": {"eta": 0.01, "eta_plus": 1.2, "eta_minus": 0.5, "step_min": 1e-6, "step_max": 50.0},
+}
+
+
+@each_rule
+def test_what_is_left_out_is_as_documented(name: str) -> None:
+    assert dataclasses.asdict(rule(name)) == AS_DOCUMENTED[name]

@@ -277,3 +277,9 @@ def test_a_schedule_shows_its_formula_and_says_what_it_holds_and_where_it_is_fro
     assert "Source: " in doc
     for f in dataclasses.fields(SCHEDULES[name]):
         assert re.search(rf"\b{f.name}\b", doc), f.name
+
+
+def test_what_is_left_out_is_as_documented() -> None:
+    assert StepDecay(1.0, every=10) == StepDecay(1.0, every=10, factor=0.1)
+    assert Exponential(1.0, factor=0.5) == Exponential(1.0, factor=0.5, every=1)
+    assert Cosine(1.0, total=10) == Cosine(1.0, total=10, eta_min=0.0)

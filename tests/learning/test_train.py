@@ -183,6 +183,29 @@ def test_a_float32_net_stays_float32_and_computes_in_it() -> None:
     assert np.all(np.isfinite(net.w))
 
 
+def test_class_numbers_stay_whole_while_shares_of_classes_take_the_dtype_of_the_net() -> None:
+    options: dict[str, Any] = {"rule": "adam", "loss": "cross_entropy", "batch_size": 4, "rng": 0}
+    net, classes = MLP([2, 3, 2], dtype=np.float32), np.arange(13) % 2
+    assert Training(net, (X, classes), **options).target.dtype == classes.dtype
+    assert Training(net, (X, np.eye(2)[classes]), **options).target.dtype == np.float32
+
+
+def test_patterns_that_have_the_dtype_of_the_net_are_not_copied() -> None:
+    training = Training(MLP([2, 3, 1]), (X, TARGET), rule="adam", loss="squared_error", batch_size=4, rng=0)
+    assert training.x is X
+    assert training.target is TARGET
+
+
+def test_without_options_it_is_100_epochs_of_descent_by_batches_of_32_from_seed_0() -> None:
+    x = np.random.default_rng(0).normal(size=(70, 2))
+    said, left_out = MLP([2, 3, 1]), MLP([2, 3, 1])
+    options = {"rule": "gradient_descent", "loss": "squared_error", "batch_size": 32, "epochs": 100, "rng": 0}
+    history = train(said, (x, x[:, :1]), schedule=None, **options)
+    assert len(history) == len(train(left_out, (x, x[:, :1]))) == 100
+    assert left_out.w.tobytes() == said.w.tobytes()
+    assert history.updates == []
+
+
 def test_patterns_may_be_a_data_set_or_dicts_for_several_inputs() -> None:
     net = Network(
         [Cluster("a", 1), Cluster("b", 1), Cluster("y", 1)], [Connector("a", "y"), Connector("b", "y")], init="standard"
@@ -214,6 +237,11 @@ NAN = np.where(np.arange(13)[:, None] == 4, np.nan, X)
         ((X[:5], TARGET), {}, r"patterns: there are 5 inputs, but 13 targets"),
         ((X[:0], TARGET[:0]), {}, r"patterns: there are none"),
         (X, {}, r"patterns must be a pair \(inputs, targets\)"),
+        (np.stack([X, X]), {}, r"patterns must be a pair \(inputs, targets\)"),
+        ((X, TARGET, TARGET), {}, r"patterns must be a pair \(inputs, targets\)"),
+        (SimpleNamespace(inputs=X), {}, r"patterns must be a pair .*, or have \.inputs and \.targets"),
+        (SimpleNamespace(targets=TARGET), {}, r"patterns must be a pair .*, or have \.inputs and \.targets"),
+        ((0.5, 0.5), {}, r"patterns: there are none"),
         ((X.astype(str), TARGET), {}, r"patterns: inputs must be numbers, not <U"),
         ((X[:, :1], TARGET), {}, r"the net has 2 inputs"),
         ((X, TARGET[:, 0]), {}, r"outputs have shape \(13, 1\), targets \(13,\).*; write target\[:, None\]"),
@@ -243,6 +271,7 @@ def test_what_does_not_fit_is_refused(patterns: Any, options: dict[str, Any], me
         ({"rule": 0.1}, r"rule must be a learning rule"),
         ({"schedule": 0.1}, r"schedule must give η for the number of an update"),
         ({"rng": None}, r"rng must be a seed or a numpy Generator"),
+        ({"rng": True}, r"rng must be a seed or a numpy Generator"),
     ],
 )
 def test_what_is_of_another_type_is_refused(options: dict[str, Any], message: str) -> None:
@@ -354,6 +383,38 @@ def test_an_update_that_is_not_finite_stops_before_writing() -> None:
     with pytest.raises(NotFiniteError, match=r"the update Δw of W1: in → hid1, .* is not finite in update 1"):
         train(net, (X, TARGET), batch_size=None, schedule=lambda update: np.inf)
     assert net.w.tobytes() == before
+
+
+def test_a_sum_that_overflows_stops_before_writing() -> None:
+    net = MLP([2, 1], bias=False, init="standard")
+    net.assign({"W1": np.array([[1e308, 1e308]])})
+    before = net.w.tobytes()
+    patterns = np.full((13, 2), 1e-308), TARGET  # so that outputs and gradients are of usual size
+    with pytest.raises(NotFiniteError, match=r"the sum w \+ Δw of W1: in → out is not finite in update 1"):
+        train(net, patterns, rule=Away(), batch_size=None)
+    assert net.w.tobytes() == before
+
+
+class Away(GradientDescent):
+    """Doubles the weights."""
+
+    def delta_w(self, g: Any, state: Any, *, w: Any, eta: Any, moments: Any = None) -> tuple[Any, Any]:
+        return 1.0 * w, state
+
+
+def test_a_gradient_whose_square_overflows_is_learnt_from_all_the_same() -> None:
+    net, x = MLP([1, 1], bias=False, init="standard"), np.array([[1e200]])
+    net.assign({"W1": np.array([[1e-200]])})
+    history = train(net, (x, np.zeros((1, 1))), loss="absolute", rule="rprop", epochs=1)
+    assert net.w.tolist() == [1e-200 - 0.01]  # a step by the sign of g = 1e200
+    assert history.gradient_norm == [np.inf]
+
+
+def test_a_net_whose_connectors_are_all_blocked_learns_nothing() -> None:
+    net = Network([Cluster("x", 2), Cluster("y", 1)], [Connector("x", "y", blocked=True)])
+    history = train(net, (X, TARGET), epochs=2, rule="momentum")
+    assert history.gradient_norm == [0.0, 0.0]
+    assert history.error == [pytest.approx(0.5 * np.mean(TARGET**2), rel=1e-14)] * 2
 
 
 def test_an_error_that_is_not_finite_stops_before_writing() -> None:
@@ -511,7 +572,13 @@ def test_progress_is_told_in_plain_lines_where_there_is_no_tqdm(
     assert out == ""
     assert len(err.splitlines()) == 10
     assert err.splitlines()[-1].startswith("epoch 20 of 20: error ")
+    train(MLP([2, 3, 1]), (X, TARGET), epochs=21, progress=True)
+    told = [line.split(":")[0] for line in capsys.readouterr().err.splitlines()]
+    assert told == [f"epoch {n} of 21" for n in (*range(2, 21, 2), 21)]  # the last one too
     assert "validation" in err
+    train(MLP([2, 3, 1]), (X, TARGET), epochs=5, progress=True)
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(":")[0] for line in lines] == [f"epoch {n} of 5" for n in range(1, 6)]
 
 
 def test_progress_is_a_bar_where_there_is_tqdm(capsys: pytest.CaptureFixture[str]) -> None:
@@ -520,6 +587,9 @@ def test_progress_is_a_bar_where_there_is_tqdm(capsys: pytest.CaptureFixture[str
     out, err = capsys.readouterr()
     assert out == ""
     assert "3/3" in err
+    assert "epoch/s" in err
+    assert "error " in err
+    assert err.endswith("\n")  # the bar is closed: what is printed next begins a line
 
 
 def test_a_step_decay_that_reaches_zero_stops_the_weights() -> None:

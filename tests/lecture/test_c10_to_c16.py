@@ -228,6 +228,20 @@ def test_weights_of_a_size_that_does_not_follow_n_are_seen() -> None:
     assert not c14_initialisation.sigma_of_net_inputs((10, 100), init).holds
 
 
+def test_a_net_that_runs_away_has_no_digit_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    learn = c14_initialisation.train
+
+    def runs_away(net: Any, *args: Any, **options: Any) -> Any:
+        if np.abs(net.w).max() > 3.0:  # with 30 r
+            raise c14_initialisation.NotFiniteError("no weight was written")
+        return learn(net, *args, **options)
+
+    monkeypatch.setattr(c14_initialisation, "train", runs_away)
+    _, learning = c14_initialisation.sizes_of_weights(1, 1)
+    assert learning.holds
+    assert "0.00 [0.00–0.00] with 30r" in learning.measured
+
+
 def test_a_programme_that_does_not_work_well_is_seen() -> None:
     learnt, held, sizes, loss, _ = c15_standard_programme.problems()["digits"]
     row = c15_standard_programme.standard_and_lecture("digits", learnt, held, sizes, loss, 1, 2, init="zeros")

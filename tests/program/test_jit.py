@@ -294,6 +294,18 @@ def test_what_does_not_fit_a_scan_is_said(
         tl.scan(step, carry, xs, **options)
 
 
+def test_a_scan_records_its_step_once(capsys: pytest.CaptureFixture[str]) -> None:
+    def step(c: Any, x: Any) -> Any:
+        print("recorded")
+        return c + x, c * 2.0
+
+    for k in range(3):
+        after, ys = tl.scan(step, np.float64(k), X)
+        assert after == k + X.sum()
+        np.testing.assert_array_equal(ys, 2.0 * np.array([k, k + X[0], k + X[0] + X[1]]))
+    assert capsys.readouterr().out == "recorded\n"
+
+
 def test_a_scan_sees_what_has_changed_since_it_was_recorded() -> None:
     k = 1.0
 

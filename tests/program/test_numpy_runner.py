@@ -333,6 +333,23 @@ def test_a_users_function_may_be_called_like_one_of_numpys_or_like_a_variable() 
     agree(program, (np.array([-1.0, 0.0, 2.0]),))
 
 
+def test_functions_of_one_name_are_told_apart() -> None:
+    def made(factor: float) -> Any:
+        def own(x: Any) -> Any:
+            return x * factor
+
+        return tl.local_rule(own, slopes=factor)
+
+    two, three, ten = made(2.0), made(3.0), made(10.0)
+    agree(tl.record(lambda x: (two(x) + three(x), ten(np.exp(x))))(np.ones(3)), (np.array([-1.0, 0.0, 2.0]),))
+
+
+def test_what_hands_on_no_error_is_a_name_for_the_value_it_takes() -> None:
+    program = tl.record(lambda x: tl.grad(lambda y: np.sum((y * 2.0).detach() * y))(x))(np.ones(3))
+    assert "detach" in str(program)
+    agree(program, (np.array([-1.0, 0.0, 2.0]),))
+
+
 def test_threads_that_run_one_program_do_not_write_into_each_others_values() -> None:
     program = tl.record(lambda x: np.sum(np.tanh(x) * np.exp(x) + np.sin(x), axis=0))(np.ones((50, 50)))
     runner = NumpyRunner(program, computed(program))
@@ -431,6 +448,15 @@ def test_a_carry_that_comes_back_transposed_takes_as_many_calls() -> None:
     assert done == 3
     same_bits(last, (8.0 * x).T)
     same_bits(sums, np.array([np.sum(x, axis=0), np.sum((2.0 * x).T, axis=0), np.sum(4.0 * x, axis=0)]))
+
+
+def test_a_carry_that_comes_back_transposed_halts_before_the_step_that_says_so_counts() -> None:
+    program = tl.record(lambda x: ((x * 2.0).T, np.max(x) > 3.0))(np.ones((2, 2)))
+    x = np.array([[1.0, 0.5], [0.25, 0.0]])
+    done, (last,), (stops,) = NumpyRunner(program, [0, 1], halt=1).many(9, [x], [(0, 0)], [])
+    assert done == 2  # 1, 2, and 4 is too much
+    same_bits(last, 4.0 * x)
+    same_bits(stops, np.array([False, False, True]))
 
 
 def test_one_number_may_be_carried_and_move() -> None:

@@ -13,6 +13,7 @@ from tests.cases import CASES
 from tests.profiles import tries
 from tests.program.test_numpy_runner import SPECIAL, others, plainly, programs, recorded, same_bits
 from tinygrad_lecture.engine.tree import flatten
+from tinygrad_lecture.program.explain import cost
 from tinygrad_lecture.program.memory import lifetimes, shared
 from tinygrad_lecture.program.numpy_forms import WRITTEN_OUT, in_plain_numpy
 from tinygrad_lecture.program.numpy_runner import plain_run
@@ -289,3 +290,22 @@ def test_explain_shows_both_programs_and_what_each_pass_saves() -> None:
 def test_explain_says_how_much_memory_values_can_share() -> None:
     program = tl.record(lambda x: np.exp(np.sin(np.exp(np.sin(x)))))(np.ones(100))
     assert "of those bytes 1,600 do" in program.explain()
+
+
+def test_explain_counts_what_only_shows_the_elements_of_another_value_as_nothing() -> None:
+    of_view = cost(tl.record(lambda x: np.exp(x.reshape(3, 2)[1:].T))(np.ones(6)))
+    of_part = cost(tl.record(np.exp)(np.ones((2, 2))))
+    assert (of_view[0], of_part[0]) == (4, 1)
+    assert of_view[1:] == of_part[1:] == (32, 4)
+
+
+def test_an_operation_may_be_written_out_with_constants_of_its_own() -> None:
+    table = np.array([1.0, -2.0, 4.0])
+    program = tl.record(lambda x: np.tanh(x) + np.tanh(2.0 * x))(np.ones(3))
+    written = written_out(program, {"tanh": lambda x: x * table})
+    assert "tanh" not in [eq.op.name for eq in written.equations]
+    assert len(written.constants) == 2  # one for each use: no two parts share a name
+    for c in written.constants.values():
+        np.testing.assert_array_equal(c, table)
+    x = np.array([0.5, 3.0, -1.0])
+    np.testing.assert_array_equal(written(x), x * table + 2.0 * x * table)

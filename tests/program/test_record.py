@@ -482,3 +482,8 @@ def test_constants_convert_freely_while_recording() -> None:
         return x * float(scale)
 
     same_bits(tl.record(f)(X)(X + 1), (X + 1) * 2.0)
+
+
+def test_examples_are_arrays_and_no_tensors() -> None:
+    with pytest.raises(TypeError, match=r"record takes arrays as example arguments, not Tensors; pass t\.numpy\(\)"):
+        tl.record(lambda p: p["w"] * 2.0)({"w": tl.Tensor(X)})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 import tinygrad_lecture as tl
 from tests.cases import CASES, Case
 from tinygrad_lecture.engine.tree import flatten
-from tinygrad_lecture.nn.files import DamagedFile
+from tinygrad_lecture.nn.files import DamagedFile, write
 from tinygrad_lecture.program.program import Program
 from tinygrad_lecture.program.saving import described, made_again
 
@@ -101,8 +103,41 @@ def test_a_file_of_something_else_or_a_damaged_one_is_refused(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("change", [{"op": "nothing"}, {"args": [{"strange": 1}]}, {"dtype": "nonsense"}])
-def test_a_description_that_makes_no_sense_is_refused(change: Any) -> None:
+def test_a_description_that_makes_no_sense_is_refused(change: Any, tmp_path: Path) -> None:
     info, arrays = described(tl.record(lambda x: x * 2.0)(np.ones(2)))
     info["equations"][0].update(change)
     with pytest.raises((KeyError, ValueError, TypeError)):
         made_again(info, arrays)
+    write(tmp_path / "p.npz", arrays, {"kind": "program", "program": info})
+    with pytest.raises(DamagedFile, match=r"p\.npz is damaged .*: no program can be made of it"):
+        Program.load(tmp_path / "p.npz")
+
+
+def test_a_container_of_another_kind_is_refused() -> None:
+    info, arrays = described(tl.record(lambda x: [x * 2.0])(np.ones(2)))
+    info["form"] = {"set": info["form"]["list"]}
+    with pytest.raises(ValueError, match="a container of kind 'set'"):
+        made_again(info, arrays)
+
+
+def with_operand(operand: Any, **options: Any) -> Program:
+    """x · operand, with what no recording puts there but a program made by hand may hold."""
+    program = tl.record(lambda x: x * 2.0)(np.ones(3))
+    (eq,) = program.equations
+    return replace(program, equations=(replace(eq, args=(eq.args[0], operand), options=options),))
+
+
+def test_an_operand_may_be_an_array() -> None:
+    program = with_operand(np.array([1.0, -2.0, 4.0]))
+    again = made_again(*described(program))
+    same_bits(again(np.ones(3)), np.array([1.0, -2.0, 4.0]))
+    same_bits(again(np.ones(3)), program(np.ones(3)))
+
+
+def test_an_option_or_a_static_argument_that_a_file_cannot_hold_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="save: an option of type complex, which a file cannot hold"):
+        with_operand(2.0, how=1j).save(tmp_path / "p.npz")
+    static = tl.record(lambda x, how: x * 2.0)(np.ones(3), Fraction(1, 2))
+    with pytest.raises(TypeError, match="save: a static argument of type Fraction, which a file cannot hold"):
+        static.save(tmp_path / "p.npz")
+    assert list(tmp_path.iterdir()) == []

@@ -165,7 +165,8 @@ class Comparison:
             lowest = min(lowest, float(np.min(low)))
         axes.set(xlabel="epoch", ylabel=f"{self.measure} E", yscale="log" if 0 < lowest < np.inf else "linear")
         axes.xaxis.get_major_locator().set_params(integer=True)
-        legend(axes)
+        if axes.lines:  # else all have failed
+            legend(axes)
         if path is not None:
             fig.savefig(path)
         return fig
@@ -206,7 +207,8 @@ def compare(
     with Progress(len(jobs), progress, "run") as bar:
         for n, (i, reply) in enumerate(answers(jobs, given, held_out, _workers(workers, len(jobs))), 1):
             replies[i] = reply
-            bar.advance(n, reply.failure or f"error {reply.history.error[-1]:.4g}" if reply.history else "failed")
+            errors = [] if reply.history is None else reply.history.error[-1:]  # none of no epochs
+            bar.advance(n, "failed" if reply.failure else "".join(f"error {error:.4g}" for error in errors))
     for text in sorted({text for reply in replies for text in reply.warnings}):
         warnings.warn(text, stacklevel=2)
     runs = [Run(m.seed, reply.history, reply.failure) for m, reply in zip(jobs, replies, strict=True)]

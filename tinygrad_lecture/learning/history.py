@@ -92,7 +92,7 @@ class History:
     def __str__(self) -> str:
         """The first, last and some epochs between as a table."""
         n = len(self)
-        shown = sorted({0, n - 1, *(round(i * (n - 1) / 9) for i in range(10))}) if n else []
+        shown = sorted({round(i * (n - 1) / 9) for i in range(10)}) if n else []
         lines = [f"{'epoch':>6}  {'error':>10}  {'validation':>10}  {'|g|':>10}  {'|w|':>10}  {'seconds':>8}"]
         for i in shown:
             v = self.validation[i]

@@ -147,10 +147,9 @@ class _Worker(threading.Thread):
         process = self.process
         if process is not None:
             process.wait()
-            for pipe in (process.stdin, process.stdout):
-                if pipe is not None:
-                    with suppress(OSError):  # what was still to be written has no reader
-                        pipe.close()
+            for pipe in filter(None, (process.stdin, process.stdout)):
+                with suppress(OSError):  # what was still to be written has no reader
+                    pipe.close()
 
 
 def _started(patterns: Path, said: Path) -> subprocess.Popen[str]:

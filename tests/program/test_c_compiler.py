@@ -1,0 +1,120 @@
+"""The machine that C is compiled on: its compiler, its BLAS, where files are kept; and what is said without them."""
+
+from __future__ import annotations
+
+import sys
+from importlib import util
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_lecture as tl
+from tests.program.runners import RUNNERS
+from tinygrad_lecture.program.c import build, runner
+
+CACHED = (build.compiler, build.flags, build._machine, build.blas)
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """A machine to be changed, whose folder for compiled files is empty; `look()` has it looked at anew."""
+    monkeypatch.setenv("TINYGRAD_LECTURE_CACHE", str(tmp_path / "cache"))
+
+    def look() -> None:
+        for cached in CACHED:
+            cached.cache_clear()
+
+    look()
+    yield SimpleNamespace(look=look, folder=tmp_path, cache=tmp_path / "cache", setattr=monkeypatch.setattr)
+    monkeypatch.undo()
+    look()
+
+
+needs_c = pytest.mark.skipif("C" not in RUNNERS, reason="there is no C compiler")
+
+
+def test_the_compiler_of_the_package_ziglang_serves_where_there_is_no_other(
+    machine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(machine.folder))
+    monkeypatch.setenv("CC", "")
+    monkeypatch.setattr(util, "find_spec", lambda name: object() if name == "ziglang" else None)
+    assert build.compiler() == (sys.executable, "-m", "ziglang", "cc")
+
+
+@needs_c
+def test_the_compiler_that_is_named_is_taken_with_its_options(machine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = build.compiler()[0]
+    machine.look()
+    monkeypatch.setenv("CC", f"{path} -g0")
+    assert build.compiler() == (path, "-g0")
+
+
+def test_files_are_kept_in_the_users_cache_folder_unless_another_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert build.folder() == Path(build.os.environ["TINYGRAD_LECTURE_CACHE"])
+    monkeypatch.delenv("TINYGRAD_LECTURE_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert build.folder() == tmp_path / "xdg" / "tinygrad_lecture"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")
+    assert build.folder() == tmp_path / "home" / ".cache" / "tinygrad_lecture"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the compiler is a shell script here")
+def test_a_compiler_that_does_not_come_to_an_end_is_given_up_and_leaves_nothing_behind(
+    machine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = machine.folder / "slow"
+    slow.write_text('#!/bin/sh\n[ "$1" = --version ] || exec sleep 60\n')
+    slow.chmod(0o755)
+    monkeypatch.setenv("CC", str(slow))
+    build._machine()
+    machine.setattr(build, "TIMEOUT", 0.2)
+    with pytest.raises(build.NoCompilerError, match=r"slow failed: .* timed out after 0\.2 seconds"):
+        build._compiled("int f(void) { return 1; }\n", ())
+    assert list(machine.cache.iterdir()) == []
+    f = tl.jit(np.tanh)
+    np.testing.assert_array_equal(f(np.ones(3)), np.tanh(np.ones(3)))
+    assert "run by NumPy" in f.report()
+
+
+@needs_c
+def test_a_processor_that_the_system_does_not_describe_is_compiled_for_too(
+    machine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    described, exists = build._machine(), Path.exists
+    monkeypatch.setattr(Path, "exists", lambda path: str(path) != "/proc/cpuinfo" and exists(path))
+    machine.look()
+    assert described.startswith(build._machine())
+    f = tl.jit(lambda x: x * 1.625, runner="C")
+    np.testing.assert_array_equal(f(np.ones(3)), np.full(3, 1.625))
+
+
+# NumPy's BLAS
+
+LARGE = np.random.default_rng(0).normal(size=(40, 40))
+
+
+def test_a_numpy_whose_blas_cannot_be_asked_for_has_none(machine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    umath = "numpy._core._multiarray_umath"
+    monkeypatch.setitem(sys.modules, umath, sys.modules["numpy.random._mt19937"])  # linked with no BLAS
+    assert build.blas() is None
+    machine.look()
+    monkeypatch.setitem(sys.modules, umath, SimpleNamespace())  # built into the interpreter: it has no file
+    assert build.blas() is None
+
+
+@needs_c
+def test_without_a_blas_small_products_are_loops_and_large_ones_are_numpys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "blas", lambda: None)
+    small, large = tl.jit(lambda a: a @ a), tl.jit(lambda a: a @ a)
+    few = LARGE[:5, :5]
+    np.testing.assert_allclose(small(few), few @ few, rtol=0, atol=1e-13)  # five products of numbers below 5
+    assert "run by C" in small.report()
+    np.testing.assert_array_equal(large(LARGE), LARGE @ LARGE)
+    assert "run by NumPy (C has no form for a large matrix product, since NumPy's BLAS was not found)" in large.report()
