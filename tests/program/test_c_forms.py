@@ -79,7 +79,6 @@ def test_what_rounds_nothing_is_exact(name: str) -> None:
         np.testing.assert_array_equal(c, numpys)
 
 
-@pytest.mark.xfail(reason="the count of each row is taken for a truth value: 1 in place of 3")
 def test_what_is_not_zero_is_counted_by_rows_as_by_columns() -> None:
     f = lambda x: (np.count_nonzero(x, axis=1), np.count_nonzero(x, axis=0), np.count_nonzero(x))
     for c, numpys in zip(tl.jit(f, runner="C")(A), f(A), strict=True):

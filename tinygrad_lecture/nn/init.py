@@ -146,7 +146,8 @@ def warn_of_spread(x: np.ndarray, sigma_x: float = 1.0) -> None:
     x: (T, n). It warns where the root of the mean square of the inputs is not within a factor of 2 of sigma_x, since
     net inputs then do not have the standard deviation 1 that the rule promises. Source: C14.
     """
-    spread = float(np.sqrt(np.mean(np.square(x, dtype=float)))) if np.size(x) else sigma_x
+    with np.errstate(over="ignore"):  # then the spread is told as inf
+        spread = float(np.sqrt(np.mean(np.square(x, dtype=float)))) if np.size(x) else sigma_x
     if not sigma_x / 2 <= spread <= 2 * sigma_x:
         import warnings
 

@@ -196,7 +196,7 @@ def reduction(p: Printer, eq: Equation) -> None:
         if sign:
             p.line(f"#pragma omp simd reduction({sign}:s)")
         p.line(f"{n.opening()[-1]} s = {taken('s', x)}; }}")
-        p.line(f"{target} = {taken(target, 's')};" if start else f"{target} = s;")
+        p.line(f"{target} = {target} {sign} s;" if sign else f"{target} = s;")
         p.line("}" * (len(n.lengths) - 1))
     else:
         p.lines(n.opening("#pragma omp simd"))

@@ -21,8 +21,6 @@ class Nest:
     lengths: tuple[int, ...]
     strides: tuple[tuple[int, ...], ...]
     views: tuple[View, ...]
-    reduced: int = 0
-    """How many of the innermost loops must not be merged with those around them."""
 
     def opening(self, simd: str = "") -> list[str]:
         """`for` lines; simd: a pragma for the innermost, where it has more than one element."""
@@ -45,18 +43,16 @@ class Nest:
         return " + ".join(parts)
 
 
-def nest(shape: Sequence[int], views: Sequence[View], inner: int = 0) -> Nest:
-    """Loops over a shape; views are broadcast to it. inner: so many last axes are kept apart from those before."""
+def nest(shape: Sequence[int], views: Sequence[View]) -> Nest:
+    """Loops over a shape; views are broadcast to it."""
     full = [broadcast(v, tuple(shape)) for v in views]
     lengths: list[int] = []
     strides: list[list[int]] = []  # for each loop, that of each view
-    border = len(shape) - inner
     for axis, n in enumerate(shape):
         steps = [v.strides[axis] for v in full]
         if n == 1:
             continue
-        start_of_inner = inner and axis >= border and not any(a >= border for a in _axes(lengths, shape, axis))
-        if lengths and not start_of_inner and all(a == b * n for a, b in zip(strides[-1], steps, strict=True)):
+        if lengths and all(a == b * n for a, b in zip(strides[-1], steps, strict=True)):
             lengths[-1] *= n
             strides[-1] = steps
         else:
@@ -64,20 +60,6 @@ def nest(shape: Sequence[int], views: Sequence[View], inner: int = 0) -> Nest:
             strides.append(steps)
     per_view = tuple(tuple(s[k] for s in strides) for k in range(len(full)))
     return Nest(tuple(lengths), per_view, tuple(full))
-
-
-def _axes(lengths: list[int], shape: Sequence[int], now: int) -> list[int]:
-    """The axes of the shape that lie in the last loop so far."""
-    if not lengths:
-        return []
-    product, axes = 1, []
-    for axis in range(now - 1, -1, -1):
-        if product == lengths[-1]:
-            break
-        if shape[axis] != 1:
-            product *= shape[axis]
-            axes.append(axis)
-    return axes
 
 
 def broadcast(v: View, shape: tuple[int, ...]) -> View:

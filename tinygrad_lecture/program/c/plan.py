@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..program import Equation, Program, Spec, Var, substitute
+from ..program import Equation, Program, Spec, Var
 from .expressions import ANY_TYPE, FLOATING, TRUTH, WHOLE
 
 VIEWS = frozenset({"getitem", "reshape", "transpose", "broadcast_to", "diagonal", "detach"})
@@ -226,8 +226,3 @@ def _find_stored(plan: Plan) -> None:
             if not block.loop:
                 plan.stored.add(eq.out)
             plan.stored |= {plan.views[v].base for v in eq.vars() if home.get(plan.views[v].base) != n}
-
-
-def place_of(x: Any, plan: Plan) -> Any:
-    """A value with every variable in it as its view."""
-    return substitute(x, lambda v: plan.view(v) if v.__class__ is Var else v)
