@@ -179,3 +179,8 @@ def test_a_net_starts_with_the_rule_it_names(name: str) -> None:
     assert np.array_equal(net.parameters["W1"], INITS[name](rng, 3, 4))
     assert np.array_equal(net.parameters["W2"], INITS[name](rng, 2, 3))
     assert net.init == name
+
+
+def test_inputs_too_large_to_square_are_warned_of_in_the_same_words() -> None:
+    with pytest.warns(UserWarning, match="have inf"):
+        warn_of_spread(np.full((3, 2), 1e200))
