@@ -5,9 +5,10 @@ it: found, where one of them fails (or takes far longer than it should), survive
 what is made wrong. mutmut does the same for functions, but rewrites those alone: of a table of rules it leaves each
 lambda as it is. This one reaches both, so that one score says it all.
 
-To be fast, one process imports the libraries and forks for each mutant. There few examples are drawn, nothing is
-shrunk, and tests come in the order of what they found and how long they took; a survivor has to pass once more with all
-tests, those that take more than a second included, and as many examples as usual.
+To be fast, a mutant is tried first by the tests that go through the function that is made wrong, in a process that has
+collected them already (tests/transplant.py). There few examples are drawn, nothing is shrunk, and tests come in the
+order of what they found and how long they took. Who survives, or stands in no function, is tried in a process that
+imports the package anew: by the same tests, then by all others, then by all with as many examples as usual.
 
 tests/mutation_survivors.md says of every survivor seen why it changes nothing, or what is not tested: what stands there
 as equivalent is left out of the score.
@@ -26,12 +27,14 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import IO, Any
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before NumPy is imported: threads do not survive a fork
 os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
@@ -43,11 +46,15 @@ import pytest  # noqa: E402
 from hypothesis import Phase, settings  # noqa: E402
 
 from tests.mutants import Mutant, mutants  # noqa: E402
+from tests.transplant import Waiting  # noqa: E402
+
+IMPORT = "import"
+"""What is gone through before a test begins."""
 
 PACKAGE = "tinygrad_lecture"
 SURVIVORS = ROOT / "tests" / "mutation_survivors.md"
 REWRITTEN = "-Wignore::pytest.PytestAssertRewriteWarning"  # that plugins are imported before pytest runs is meant so
-LONG, PATIENCE, MOST_MEMORY = 1.0, 20.0, 8 * 2**30  # seconds; seconds that a test may take more than usual; bytes
+PATIENCE, MOST_MEMORY = 20.0, 8 * 2**30  # seconds that a test may take more than usual; bytes
 
 FEW = {"max_examples": 10, "phases": [Phase.explicit, Phase.generate]}  # nothing is shrunk
 settings.register_profile("mutation", deadline=None, derandomize=True, database=None, **FEW)
@@ -55,8 +62,7 @@ settings.register_profile("mutation", deadline=None, derandomize=True, database=
 RESPONSIBLE: dict[str, list[str]] = {
     "engine": ["engine", "transforms/test_pull.py", "transforms/test_push.py"],
     "learning": ["learning"],
-    "rules": ["rules"],
-    "rules/network.py": ["rules", "nn/test_losses.py", "nn/test_activations.py"],
+    "rules": ["rules", "nn/test_losses.py", "nn/test_activations.py"],
     "learning/rules.py": ["learning/test_rules.py"],
     "learning/schedules.py": ["learning/test_schedules.py"],
     "learning/callbacks.py": ["learning/test_callbacks.py"],
@@ -69,23 +75,31 @@ RESPONSIBLE: dict[str, list[str]] = {
 class Judge:
     """A plugin of pytest: which tests run, in which order, and for how long at most; what comes of it.
 
-    seconds: how long each test took in the unchanged package, nothing while that is measured; kills: how many mutants
-    it has found.
+    seconds: how long each test took in the unchanged package, nothing while that is measured; chosen: those that run,
+    in their order, where not all do; entered: which functions of a folder each test has gone through.
     """
 
     seconds: dict[str, float]
-    kills: Counter[str]
-    longest: float
+    chosen: list[str] | None = None
+    below: str = ""
+    entered: dict[str, set[str]] = field(default_factory=lambda: {IMPORT: set()})
+    now: str = IMPORT
     took: dict[str, float] = field(default_factory=dict)
     failed: list[str] = field(default_factory=list)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
-        if self.seconds:
-            items[:] = [i for i in items if self.seconds.get(i.nodeid, self.longest + 1) <= self.longest]
-            items.sort(key=lambda i: (-self.kills[i.nodeid], self.seconds[i.nodeid]))
+        if self.chosen is not None:
+            place = {test: k for k, test in enumerate(self.chosen)}
+            items[:] = sorted((i for i in items if i.nodeid in place), key=lambda i: place[i.nodeid])
+
+    def note(self, frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and (path := frame.f_code.co_filename).startswith(self.below):
+            self.entered[self.now].add(f"{path}:{frame.f_code.co_firstlineno}")
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self.now = nodeid
+        self.entered[nodeid] = set()
         if self.seconds:
             signal.setitimer(signal.ITIMER_REAL, PATIENCE + 10 * self.seconds[nodeid])  # it ends the process
 
@@ -102,23 +116,37 @@ class Court:
     copy: Path
     tests: list[str]
     seconds: dict[str, float] = field(default_factory=dict)
+    entered: dict[str, list[str]] = field(default_factory=dict)
     kills: Counter[str] = field(default_factory=Counter)
+    pipes: tuple[IO[str], IO[str]] | None = None
 
     def measure(self) -> list[str]:
-        """How long the unchanged tests take; those that fail, which are left out."""
-        found = self.run("mutation")
-        self.seconds = {t: s for t, s in found.get("took", {}).items() if t not in found["failed"]}
+        """How long the unchanged tests take and what they go through; those that fail, which are left out."""
+        found = self.run("mutation", watched=True)
+        failing = self.run("mutation", found["failed"])["failed"] if found.get("failed") else []
+        self.seconds = {t: s for t, s in found.get("took", {}).items() if t not in failing}
+        self.entered = found.get("entered", {})
         if not self.seconds:
             raise SystemExit("no test has passed without a change\n" + (self.copy / "output").read_text())
-        return list(found["failed"])
+        return list(failing)
 
-    def run(self, profile: str, longest: float = float("inf")) -> dict[str, Any]:
-        """What the tests say in a process of its own: how it ended, which failed, how long each took."""
+    def concerned(self, path: Path, mutant: Mutant) -> list[str]:
+        """The tests that go through the function that is made wrong, or all where it is gone through on import."""
+        place, everywhere = f"{path}:{mutant.function}", self.on_import(path, mutant)
+        chosen = [t for t in self.seconds if everywhere or place in self.entered[t]]
+        return sorted(chosen, key=lambda t: (-self.kills[t], self.seconds[t]))
+
+    def on_import(self, path: Path, mutant: Mutant) -> bool:
+        """Whether what is made wrong is gone through on import, before a test begins."""
+        return not mutant.function or f"{path}:{mutant.function}" in self.entered.get(IMPORT, ())
+
+    def run(self, profile: str, chosen: list[str] | None = None, watched: bool = False) -> dict[str, Any]:
+        """What the tests say in a process of its own: how it ended, which failed, how long each took, and where."""
         verdict = self.copy / "verdict.json"
         verdict.unlink(missing_ok=True)
         child = os.fork()
         if child == 0:
-            self._in_child(verdict, profile, Judge(self.seconds, self.kills, longest))
+            self._in_child(verdict, profile, Judge(self.seconds, chosen, str(self.copy)), watched)
         status = os.waitpid(child, 0)[1]
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child, signal.SIGKILL)  # what it has started
@@ -127,16 +155,23 @@ class Court:
             return found
         return {"code": -os.WTERMSIG(status), "failed": []}
 
-    def _in_child(self, verdict: Path, profile: str, judge: Judge) -> None:
+    def _in_child(self, verdict: Path, profile: str, judge: Judge, watched: bool, *plugins: Any) -> None:
         os.setsid()
+        sys.dont_write_bytecode = not watched  # a mutant's would be taken for that of its original; once for the tests
         output = os.open(self.copy / "output", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         for stream in (1, 2):
             os.dup2(output, stream)
         resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+        if watched:
+            threading.setprofile(judge.note)
+            sys.setprofile(judge.note)
         try:
             options = ["-q", "-n0", "-p", "no:cacheprovider", "--tb=line", REWRITTEN, f"--hypothesis-profile={profile}"]
-            code = pytest.main([*self.tests, *options, *(["-x"] if judge.seconds else [])], plugins=[judge])
-            found = {"code": int(code), "failed": judge.failed, "took": judge.took}
+            once = ["-x"] if judge.seconds else []
+            code = pytest.main([*self.tests, *options, *once], plugins=[judge, *plugins])
+            sys.setprofile(None)
+            entered = {test: sorted(where) for test, where in judge.entered.items()}
+            found = {"code": int(code), "failed": judge.failed, "took": judge.took, "entered": entered}
             verdict.write_text(json.dumps(found))
         except BaseException:
             traceback.print_exc()
@@ -144,23 +179,54 @@ class Court:
             sys.stdout.flush()
             os._exit(0)
 
+    def transplant(self, path: Path, source: str, chosen: list[str]) -> dict[str, Any]:
+        """What the chosen tests say in a process that has collected them before it gets the mutant's code."""
+        if self.pipes is None:
+            (told, asked), (answer, tell) = os.pipe(), os.pipe()
+            if os.fork() == 0:
+                os.close(asked)
+                judge = Judge(self.seconds)
+                verdict = self.copy / "transplanted.json"
+                waiting = Waiting(os.fdopen(told), os.fdopen(tell, "w"), judge, verdict)
+                self._in_child(verdict, "mutation", judge, False, waiting)
+            os.close(told)
+            os.close(tell)
+            self.pipes = os.fdopen(asked, "w"), os.fdopen(answer)
+        print(json.dumps([str(path), source, chosen]), file=self.pipes[0], flush=True)
+        found: dict[str, Any] = json.loads(self.pipes[1].readline())
+        return found
+
     def verdict(self, path: Path, mutant: Mutant, quick: bool) -> tuple[str, str]:
         """found or survived, and by what it was found."""
-        original = path.read_text()
-        path.write_text(mutant.source)
-        try:
-            found = self.run("mutation", LONG)
-            if found["code"] == 0 and not quick:
-                found = self.run("default")
-        finally:
-            path.write_text(original)
-        if found["code"] == 5:
-            raise RuntimeError(f"no test ran against {path}: nothing can be said\n{(self.copy / 'output').read_text()}")
+        chosen = self.concerned(path, mutant)
+        found: dict[str, Any] = {"code": "elsewhere"}
+        if mutant.function and chosen:
+            found = self.transplant(path, mutant.source, chosen)
+        if found["code"] in (0, "elsewhere"):
+            passed = found["code"] == 0 and not self.on_import(path, mutant)
+            found = self._from_the_start(path, mutant, [] if passed else chosen, quick)
         if found["code"] == 0:
             return "survived", ""
         self.kills.update(found["failed"])
         by = found["failed"] or ["a time limit" if found["code"] == -signal.SIGALRM else "its import, or a crash"]
         return "found", by[0]
+
+    def _from_the_start(self, path: Path, mutant: Mutant, chosen: list[str], quick: bool) -> dict[str, Any]:
+        original = path.read_text()
+        path.write_text(mutant.source)
+        others = [t for t in self.seconds if t not in set(self.concerned(path, mutant))]
+        trials = [("mutation", chosen), ("mutation", others), ("default", [*self.seconds])]
+        found: dict[str, Any] = {"code": 0}
+        try:
+            for profile, tests in trials[: 1 if quick else 3]:
+                found = self.run(profile, tests) if tests else found
+                if found["code"] != 0:
+                    break
+        finally:
+            path.write_text(original)
+        if found["code"] == 5:
+            raise RuntimeError(f"no test ran against {path}: nothing can be said\n{(self.copy / 'output').read_text()}")
+        return found
 
 
 def court(room: str, only: str | None, folder: Path) -> Court:
@@ -200,7 +266,11 @@ def main() -> None:
     parser.add_argument("room", choices=["rules", "engine", "learning"])
     parser.add_argument("--limit", type=int, help="how many are drawn at random; all by default")
     parser.add_argument("--only", metavar="FILE", help="only mutants of this file of the room, as special.py")
-    parser.add_argument("--quick", action="store_true", help="leave out the second trial: survivors may be too many")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="only the tests that go through it, few examples: survivors may be too many",
+    )
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     known, counts, begin = equivalent(), Counter(drawn=0), time.time()
