@@ -60,7 +60,11 @@ FEW = {"max_examples": 10, "phases": [Phase.explicit, Phase.generate]}  # nothin
 settings.register_profile("mutation", deadline=None, derandomize=True, database=None, **FEW)
 
 RESPONSIBLE: dict[str, list[str]] = {
-    "engine": ["engine", "transforms/test_pull.py", "transforms/test_push.py"],
+    "engine": [
+        "engine",
+        *(f"transforms/test_{t}.py" for t in ("gradient", "custom_rule", "pull", "push")),
+        "program/test_record.py",
+    ],
     "learning": ["learning"],
     "rules": ["rules", "nn/test_losses.py", "nn/test_activations.py"],
     "learning/rules.py": ["learning/test_rules.py"],

@@ -16,6 +16,7 @@ from hypothesis.extra import numpy as hnp
 
 import tinygrad_lecture as tl
 from tinygrad_lecture import Tensor
+from tinygrad_lecture.engine.methods import ArrayMethods
 
 A = np.array([[1.5, -2.0, 0.25], [3.0, -0.5, 2.0]])
 finite = st.floats(-1e3, 1e3, width=32, allow_subnormal=False)
@@ -578,6 +579,24 @@ def test_a_method_gives_what_the_arrays_method_gives(name: str, dtype: str) -> N
     same(METHODS[name](weight(a)), METHODS[name](a))
 
 
+NEEDED: dict[str, tuple[Any, ...]] = {
+    "clip": (0.0,),
+    "dot": (2.0,),
+    "repeat": (2,),
+    "reshape": (4, 9),
+    "swapaxes": (0, 2),
+    "take": ([1, 0],),
+}
+"""What a method cannot be called without; the others need nothing."""
+
+
+@pytest.mark.parametrize("name", sorted(n for n in vars(ArrayMethods) if n[0] != "_" and n != "searchsorted"))
+def test_what_a_method_does_without_options_is_what_the_arrays_method_does(name: str) -> None:
+    a = np.random.default_rng(0).permutation(36).reshape(3, 1, 4, 3) / 7.0 - 2.0
+    ours, numpys = getattr(weight(a), name), getattr(a, name)
+    same(*[m(*NEEDED.get(name, ())) if callable(m) and not isinstance(m, Tensor) else m for m in (ours, numpys)])
+
+
 # operators
 
 BINARY = {
@@ -654,6 +673,40 @@ def test_matrix_products_meet_arrays_on_either_side() -> None:
     same(A.T @ weight(), A.T @ A)
     same(weight() @ [1.0, 2.0, 3.0], A @ [1.0, 2.0, 3.0])
     same([1.0, 2.0] @ weight(), [1.0, 2.0] @ A)
+
+
+FUNCTIONS: dict[Callable[..., Any], np.ufunc] = {
+    operator.add: np.add,
+    operator.sub: np.subtract,
+    operator.mul: np.multiply,
+    operator.truediv: np.divide,
+    operator.matmul: np.matmul,
+    operator.floordiv: np.floor_divide,
+    operator.mod: np.mod,
+    operator.and_: np.bitwise_and,
+    operator.or_: np.bitwise_or,
+    operator.xor: np.bitwise_xor,
+    operator.lt: np.less,
+    operator.le: np.less_equal,
+    operator.gt: np.greater,
+    operator.ge: np.greater_equal,
+    operator.eq: np.equal,
+    operator.ne: np.not_equal,
+    operator.neg: np.negative,
+    operator.pos: np.positive,
+    operator.abs: np.absolute,
+    operator.invert: np.invert,
+}
+
+
+@pytest.mark.parametrize("symbol", FUNCTIONS, ids=lambda f: f.__name__)
+def test_an_operator_makes_the_node_that_its_function_makes(symbol: Callable[..., Any]) -> None:
+    fn = FUNCTIONS[symbol]
+    t = Tensor(np.array([[3, 5], [1, 2]]))
+    calls: list[tuple[Any, ...]] = [(t,)] if fn.nin == 1 else [(t, t), (t, t.numpy()), (t.numpy(), t)]
+    for xs in calls:
+        assert symbol(*xs).op is fn(*xs).op
+        same(symbol(*xs), fn(*xs))
 
 
 def test_unary_operators_give_numpys_result() -> None:
@@ -767,8 +820,8 @@ def test_a_number_is_divided_by_a_tensor_with_its_remainder_and_places_are_searc
     quotient, rest = divmod(7.0, Tensor(a, requires_grad=True))
     np.testing.assert_array_equal(quotient.numpy(), 7.0 // a)
     np.testing.assert_array_equal(rest.numpy(), 7.0 % a)
-    found = Tensor(a).searchsorted([2.0, 3.0], side="right")
-    np.testing.assert_array_equal(found.numpy(), a.searchsorted([2.0, 3.0], side="right"))
+    same(Tensor(a).searchsorted([2.0, 3.0]), a.searchsorted([2.0, 3.0]))
+    same(Tensor(a).searchsorted([2.0, 3.0], side="right"), a.searchsorted([2.0, 3.0], side="right"))
 
 
 def test_a_tensor_of_a_tensor_without_gradient_has_its_values() -> None:

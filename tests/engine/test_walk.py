@@ -420,6 +420,20 @@ def test_a_function_with_a_rule_is_itself_on_arrays_and_takes_tensors_by_keyword
     assert b.grad == -4.0
 
 
+def test_a_rule_gets_its_inputs_as_the_forward_step_computed_with_them() -> None:
+    seen: list[Any] = []
+
+    def rule(err: Any, y: Any, a: Any, b: Any) -> Any:
+        seen.append((a.dtype, b.dtype))
+        return err * b
+
+    product = tl.local_rule(lambda a, b: a * b, rules=(rule, lambda err, y, a, b: err * a))
+    narrow, wide = w(np.array([1.0, 2.0], np.float32)), np.array([3.0, 4.0])
+    for a, b in ((narrow, wide), (narrow, narrow)):
+        np.sum(product(a, b)).backward()
+    assert seen == [(np.float64, np.float64), (np.float32, np.float32)]
+
+
 def test_a_rule_that_may_broadcast_is_summed_by_the_engine() -> None:
     scale = tl.local_rule(
         lambda a, b: a * b, rules=(lambda err, y, a, b: err * b, lambda err, y, a, b: err * a), broadcasts=True
