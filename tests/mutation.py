@@ -6,9 +6,10 @@ what is made wrong. mutmut does the same for functions, but rewrites those alone
 lambda as it is. This one reaches both, so that one score says it all.
 
 To be fast, a mutant is tried first by the tests that go through the function that is made wrong, in a process that has
-collected them already (tests/transplant.py). There few examples are drawn, nothing is shrunk, and tests come in the
-order of what they found and how long they took. Who survives, or stands in no function, is tried in a process that
-imports the package anew: by the same tests, then by all others, then by all with as many examples as usual.
+collected them already (tests/transplant.py): in the order of what they found and how long they took, with few examples,
+then with as many as usual. Who survives, or stands in no function, is tried in a process that imports the package anew,
+by all tests; --quick leaves that out for those that other tests do not go through. --again LOG takes the survivors of
+an earlier run's output.
 
 tests/mutation_survivors.md says of every survivor seen why it changes nothing, or what is not tested: what stands there
 as equivalent is left out of the score.
@@ -122,7 +123,7 @@ class Court:
     seconds: dict[str, float] = field(default_factory=dict)
     entered: dict[str, list[str]] = field(default_factory=dict)
     kills: Counter[str] = field(default_factory=Counter)
-    pipes: tuple[IO[str], IO[str]] | None = None
+    pipes: dict[str, tuple[IO[str], IO[str]]] = field(default_factory=dict)
 
     def measure(self) -> list[str]:
         """How long the unchanged tests take and what they go through; those that fail, which are left out."""
@@ -183,32 +184,33 @@ class Court:
             sys.stdout.flush()
             os._exit(0)
 
-    def transplant(self, path: Path, source: str, chosen: list[str]) -> dict[str, Any]:
+    def transplant(self, profile: str, path: Path, source: str, chosen: list[str]) -> dict[str, Any]:
         """What the chosen tests say in a process that has collected them before it gets the mutant's code."""
-        if self.pipes is None:
+        if profile not in self.pipes:
             (told, asked), (answer, tell) = os.pipe(), os.pipe()
             if os.fork() == 0:
-                os.close(asked)
-                judge = Judge(self.seconds)
-                verdict = self.copy / "transplanted.json"
+                for mine in (asked, answer, *(p.fileno() for pair in self.pipes.values() for p in pair)):
+                    os.close(mine)  # who reads hears of the end once nobody can write
+                verdict, judge = self.copy / "transplanted.json", Judge(self.seconds)
                 waiting = Waiting(os.fdopen(told), os.fdopen(tell, "w"), judge, verdict)
-                self._in_child(verdict, "mutation", judge, False, waiting)
+                self._in_child(verdict, profile, judge, False, waiting)
             os.close(told)
             os.close(tell)
-            self.pipes = os.fdopen(asked, "w"), os.fdopen(answer)
-        print(json.dumps([str(path), source, chosen]), file=self.pipes[0], flush=True)
-        found: dict[str, Any] = json.loads(self.pipes[1].readline())
+            self.pipes[profile] = os.fdopen(asked, "w"), os.fdopen(answer)
+        print(json.dumps([str(path), source, chosen]), file=self.pipes[profile][0], flush=True)
+        found: dict[str, Any] = json.loads(self.pipes[profile][1].readline())
         return found
 
     def verdict(self, path: Path, mutant: Mutant, quick: bool) -> tuple[str, str]:
         """found or survived, and by what it was found."""
         chosen = self.concerned(path, mutant)
-        found: dict[str, Any] = {"code": "elsewhere"}
-        if mutant.function and chosen:
-            found = self.transplant(path, mutant.source, chosen)
-        if found["code"] in (0, "elsewhere"):
-            passed = found["code"] == 0 and not self.on_import(path, mutant)
-            found = self._from_the_start(path, mutant, [] if passed else chosen, quick)
+        found: dict[str, Any] = {"code": 0 if mutant.function else "elsewhere"}
+        for profile in ("mutation", "default"):
+            if mutant.function and chosen and found["code"] == 0:
+                found = self.transplant(profile, path, mutant.source, chosen)
+        tried = found["code"] == 0 and not self.on_import(path, mutant)
+        if found["code"] == "elsewhere" or (found["code"] == 0 and not (quick and tried)):
+            found = self._from_the_start(path, mutant, chosen, quick)
         if found["code"] == 0:
             return "survived", ""
         self.kills.update(found["failed"])
@@ -216,16 +218,13 @@ class Court:
         return "found", by[0]
 
     def _from_the_start(self, path: Path, mutant: Mutant, chosen: list[str], quick: bool) -> dict[str, Any]:
+        """What tests say in a process that imports the mutant: the chosen ones, then all with as many examples."""
         original = path.read_text()
         path.write_text(mutant.source)
-        others = [t for t in self.seconds if t not in set(self.concerned(path, mutant))]
-        trials = [("mutation", chosen), ("mutation", others), ("default", [*self.seconds])]
         found: dict[str, Any] = {"code": 0}
         try:
-            for profile, tests in trials[: 1 if quick else 3]:
-                found = self.run(profile, tests) if tests else found
-                if found["code"] != 0:
-                    break
+            for profile, tests in (("mutation", chosen), ("default", [*self.seconds]))[: 1 if quick else 2]:
+                found = self.run(profile, tests) if tests and found["code"] == 0 else found
         finally:
             path.write_text(original)
         if found["code"] == 5:
@@ -265,6 +264,13 @@ def drawn(room: str, only: str | None, limit: int | None, seed: int) -> list[tup
     return found if limit is None or limit >= len(found) else random.Random(seed).sample(found, limit)
 
 
+def survivors(among: list[tuple[Path, Mutant]], output: str) -> list[tuple[Path, Mutant]]:
+    """Those of the mutants that survived, as an earlier run has printed."""
+    rows = [line.split(" | ", 2) for line in output.splitlines() if line.startswith("survived | ")]
+    found = {(at.split(":")[0], rest.removesuffix(" | ")) for _, at, rest in rows}
+    return [(path, m) for path, m in among if (str(path), m.name) in found]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Do the tests notice what is made wrong?")
     parser.add_argument("room", choices=["rules", "engine", "learning"])
@@ -273,13 +279,16 @@ def main() -> None:
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="only the tests that go through it, few examples: survivors may be too many",
+        help="only the tests that go through what is made wrong",
     )
+    parser.add_argument("--again", type=Path, metavar="LOG", help="only the survivors of an earlier run's output")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     known, counts, begin = equivalent(), Counter(drawn=0), time.time()
     with tempfile.TemporaryDirectory() as folder:
         chosen = drawn(options.room, options.only, options.limit, options.seed)
+        if options.again:
+            chosen = survivors(chosen, options.again.read_text(encoding="utf-8"))
         judges = court(options.room, options.only, Path(folder))
         for path, mutant in chosen:
             word, by = judges.verdict(Path(folder) / path, mutant, options.quick)
