@@ -108,6 +108,8 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], type[Exception], str]] = {
     "meshgrid": (lambda t: np.meshgrid(t, indexing="yx"), ValueError, "'xy' or 'ij'"),
     "array_split into nothing": (lambda t: np.array_split(t, 0), ValueError, "at least one section"),
     "matrix_transpose of a vector": (lambda t: np.matrix_transpose(t[0]), ValueError, r"\(4,\)"),
+    "outer of no vector": (lambda t: np.linalg.outer(t[0], t), ValueError, r"outer.*vectors.*\(4,\).*\(2, 4\)"),
+    "outer of a number": (lambda t: np.linalg.outer(t, t[0]), ValueError, r"outer.*vectors.*\(2, 4\).*\(4,\)"),
     "diff backwards": (lambda t: np.diff(t, -1), ValueError, "negative"),
 }
 
