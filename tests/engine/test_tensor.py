@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import operator
 import pickle
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from hypothesis.extra import numpy as hnp
 import tinygrad_lecture as tl
 from tinygrad_lecture import Tensor
 from tinygrad_lecture.engine.methods import ArrayMethods
+from tinygrad_lecture.engine.tensor import leaf
 
 A = np.array([[1.5, -2.0, 0.25], [3.0, -0.5, 2.0]])
 finite = st.floats(-1e3, 1e3, width=32, allow_subnormal=False)
@@ -535,6 +537,15 @@ def test_copy_as_a_method_is_a_node_through_which_the_error_flows() -> None:
     assert x.grad == 6.0
 
 
+def test_what_is_detached_from_a_view_does_not_change_with_it() -> None:
+    written = np.zeros((2, 3))
+    whole, row = leaf(written), leaf(written[0])
+    kept, same_array = row.detach(), whole.detach()
+    written[...] = 1.0
+    np.testing.assert_array_equal(kept.numpy(), np.zeros(3))
+    np.testing.assert_array_equal(same_array.numpy(), np.ones((2, 3)))  # what is no view belongs to its Tensor alone
+
+
 # methods
 
 METHODS: dict[str, Callable[[Any], Any]] = {
@@ -585,9 +596,23 @@ NEEDED: dict[str, tuple[Any, ...]] = {
     "repeat": (2,),
     "reshape": (4, 9),
     "swapaxes": (0, 2),
-    "take": ([1, 0],),
+    "take": ([-1, 0],),
 }
 """What a method cannot be called without; the others need nothing."""
+OPTIONS = {"axis": 2, "axis1": 2, "axis2": 2, "ddof": 1, "offset": 1, "decimals": 1}
+OPTIONS |= {"keepdims": True, "stable": True, "kind": "stable", "mode": "clip", "order": "F", "max": 1.5}
+"""What an option may be, other than it is by default."""
+
+
+def options_of_methods() -> list[tuple[str, str]]:
+    """Each method that the others do not test, with each of its options."""
+    methods = {n: m for n, m in vars(ArrayMethods).items() if n[0] != "_" and n != "searchsorted" and callable(m)}
+    return [
+        (name, option)
+        for name, method in methods.items()
+        for k, (option, p) in enumerate(inspect.signature(method).parameters.items())
+        if p.default is not p.empty and k > len(NEEDED.get(name, ()))
+    ]
 
 
 @pytest.mark.parametrize("name", sorted(n for n in vars(ArrayMethods) if n[0] != "_" and n != "searchsorted"))
@@ -595,6 +620,13 @@ def test_what_a_method_does_without_options_is_what_the_arrays_method_does(name:
     a = np.random.default_rng(0).permutation(36).reshape(3, 1, 4, 3) / 7.0 - 2.0
     ours, numpys = getattr(weight(a), name), getattr(a, name)
     same(*[m(*NEEDED.get(name, ())) if callable(m) and not isinstance(m, Tensor) else m for m in (ours, numpys)])
+
+
+@pytest.mark.parametrize(("name", "option"), options_of_methods())
+def test_an_option_of_a_method_is_that_of_the_arrays_method(name: str, option: str) -> None:
+    a = np.random.default_rng(0).permutation(36).reshape(3, 1, 4, 3) / 7.0 - 2.0
+    options = {option: 1 if name == "squeeze" else OPTIONS[option]}
+    same(*[getattr(x, name)(*NEEDED.get(name, ()), **options) for x in (weight(a), a)])
 
 
 # operators
