@@ -1,7 +1,8 @@
 """The mutants of a source: the same text with one small thing wrong, in functions, lambdas and tables alike.
 
 Each is a piece of the source, found by its syntax tree, and what stands there instead: all else, lines included, stays.
-Left alone are docstrings, annotations, texts (so messages of errors, which tests hold to their words) and decorators.
+Left alone are docstrings, annotations, texts (so messages of errors, which tests hold to their words), decorators, and
+the strict= of zip: an assertion.
 """
 
 from __future__ import annotations
@@ -90,7 +91,8 @@ def _changes(node: ast.AST, where: str, names: Scope) -> Iterator[Change]:
     if isinstance(node, ast.Raise):
         return
     for child in _inside(node):
-        yield from _changes(child, where, names)
+        if not _is_strict(child):
+            yield from _changes(child, where, names)
 
 
 def _inside(node: ast.AST) -> Iterator[ast.AST]:
@@ -103,6 +105,10 @@ def _inside(node: ast.AST) -> Iterator[ast.AST]:
         if isinstance(node, ast.Assign) and field == "value" and _is_type(value):
             continue
         yield from (v for v in (value if isinstance(value, list) else [value]) if isinstance(v, ast.AST))
+
+
+def _is_strict(node: ast.AST) -> bool:
+    return isinstance(node, ast.keyword) and node.arg == "strict"
 
 
 def _is_type(value: ast.expr) -> bool:
@@ -157,6 +163,8 @@ def _other_expressions(node: ast.expr) -> Iterator[ast.expr]:
         if 2 <= len(node.args) <= 3 and not any(isinstance(a, ast.Starred) for a in node.args):
             yield _with(node, args=swapped)
         for k in range(len(node.keywords)):
+            if _is_strict(node.keywords[k]):
+                continue
             yield _with(node, keywords=node.keywords[:k] + node.keywords[k + 1 :])
 
 

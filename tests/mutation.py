@@ -121,7 +121,7 @@ class Court:
     copy: Path
     tests: list[str]
     seconds: dict[str, float] = field(default_factory=dict)
-    entered: dict[str, list[str]] = field(default_factory=dict)
+    entered: dict[str, set[str]] = field(default_factory=dict)
     kills: Counter[str] = field(default_factory=Counter)
     pipes: dict[str, tuple[IO[str], IO[str]]] = field(default_factory=dict)
 
@@ -130,7 +130,7 @@ class Court:
         found = self.run("mutation", watched=True)
         failing = self.run("mutation", found["failed"])["failed"] if found.get("failed") else []
         self.seconds = {t: s for t, s in found.get("took", {}).items() if t not in failing}
-        self.entered = found.get("entered", {})
+        self.entered = {test: set(places) for test, places in found.get("entered", {}).items()}
         if not self.seconds:
             raise SystemExit("no test has passed without a change\n" + (self.copy / "output").read_text())
         return list(failing)

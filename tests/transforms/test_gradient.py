@@ -232,6 +232,11 @@ def test_the_path_of_a_leaf_is_the_python_that_reaches_it(name: str) -> None:
     assert [id(eval(f"tree{path}", {"tree": tree})) for path in paths(tree)] == [id(x) for x in leaves_of(tree)]
 
 
+def test_the_path_of_a_field_is_its_name() -> None:
+    tree = {"a": [Pair(1.0, Layer(2.0, 3.0))]}
+    assert paths(tree) == ["['a'][0].left", "['a'][0].right.W", "['a'][0].right.b"]
+
+
 def test_a_default_dict_keeps_its_factory() -> None:
     assert grad(lambda d: d["a"] ** 2)(defaultdict(list, a=1.0)).default_factory is list
 
