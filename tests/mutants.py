@@ -1,8 +1,8 @@
 """The mutants of a source: the same text with one small thing wrong, in functions, lambdas and tables alike.
 
 Each is a piece of the source, found by its syntax tree, and what stands there instead: all else, lines included, stays.
-Left alone are docstrings, annotations, texts (so messages of errors, which tests hold to their words), decorators, and
-the strict= of zip: an assertion.
+Left alone are docstrings, annotations, type variables, texts (so messages of errors, which tests hold to their words),
+decorators, and the strict= of zip: an assertion.
 """
 
 from __future__ import annotations
@@ -112,10 +112,12 @@ def _is_strict(node: ast.AST) -> bool:
 
 
 def _is_type(value: ast.expr) -> bool:
-    """Whether it is an alias for a type: `Rule = Callable[..., Any] | None`."""
+    """Whether it is an alias for a type, `Rule = Callable[..., Any] | None`, or a variable."""
     text = ast.unparse(value)
-    return isinstance(value, ast.BinOp | ast.Subscript) and any(
-        t in text for t in ("Callable", "Any", "dict[", "tuple[")
+    return (
+        isinstance(value, ast.BinOp | ast.Subscript)
+        and any(t in text for t in ("Callable", "Any", "dict[", "tuple["))
+        or text.startswith("TypeVar(")
     )
 
 

@@ -67,7 +67,7 @@ RESPONSIBLE: dict[str, list[str]] = {
         "program/test_record.py",
     ],
     "learning": ["learning"],
-    "rules": ["rules", "nn/test_losses.py", "nn/test_activations.py"],
+    "rules": ["rules", "nn/test_losses.py", "nn/test_activations.py", "engine/test_errors.py"],
     "learning/rules.py": ["learning/test_rules.py"],
     "learning/schedules.py": ["learning/test_schedules.py"],
     "learning/callbacks.py": ["learning/test_callbacks.py"],

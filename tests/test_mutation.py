@@ -60,7 +60,7 @@ def test_each_kind_of_thing_is_made_wrong(source: str, wrong: str) -> None:
 
 
 def test_texts_annotations_and_docstrings_are_left_alone() -> None:
-    assert not mutants("for a in zip(b, c, strict=True):\n    d = a")
+    assert not mutants("for a in zip(*b, strict=True):\n    d = a")
     assert not mutants('"""A text."""\n\ndef f(a: "1 + 1" = "x") -> "2":\n    """Another."""\n    x: int | None\n')
 
 

@@ -110,6 +110,7 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], type[Exception], str]] = {
     "matrix_transpose of a vector": (lambda t: np.matrix_transpose(t[0]), ValueError, r"\(4,\)"),
     "outer of no vector": (lambda t: np.linalg.outer(t[0], t), ValueError, r"outer.*vectors.*\(4,\).*\(2, 4\)"),
     "outer of a number": (lambda t: np.linalg.outer(t, t[0]), ValueError, r"outer.*vectors.*\(2, 4\).*\(4,\)"),
+    "outer product with out=": (lambda t: np.add.outer(t, t, out=np.zeros((2, 4, 2, 4))), TypeError, "add.*out="),
     "diff backwards": (lambda t: np.diff(t, -1), ValueError, "negative"),
 }
 
@@ -142,6 +143,7 @@ def test_integers_and_booleans_keep_to_numpys_ways() -> None:
         (lambda x: np.take(x, [True, False]), whole),
         (lambda x: np.resize(x, (2, 3)), whole),
         (lambda x: np.resize(x[:0], (2, 3)), whole),
+        (lambda x: np.gradient(x[:2], [0, 3]), whole),
         (np.std, whole),
         (np.median, whole),
     ]
