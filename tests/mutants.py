@@ -115,10 +115,8 @@ def _is_type(value: ast.expr) -> bool:
     """Whether it is an alias for a type, `Rule = Callable[..., Any] | None`, or a variable."""
     text = ast.unparse(value)
     return (
-        isinstance(value, ast.BinOp | ast.Subscript)
-        and any(t in text for t in ("Callable", "Any", "dict[", "tuple["))
-        or text.startswith("TypeVar(")
-    )
+        isinstance(value, ast.BinOp | ast.Subscript) and any(t in text for t in ("Callable", "Any", "dict[", "tuple["))
+    ) or text.startswith("TypeVar(")
 
 
 OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
