@@ -37,8 +37,8 @@ def wrong_rule() -> None:
 
 
 def wrong_slope() -> None:
-    twice = tl.local_rule(lambda x: 2 * x, slopes=lambda y, x: np.ones((5, 2, 3)))
-    twice(w()).backward(np.ones((2, 3)))
+    column = tl.local_rule(lambda x: np.ones((2, 1)) * x, slopes=lambda y, x: np.ones((5, 2, 3)))
+    column(w([1.0, 2.0, 3.0])).backward(np.ones((2, 3)))
 
 
 def square(x: Any) -> Any:
@@ -131,8 +131,12 @@ ERRORS: dict[str, Error] = {
         ("does not depend", "requires_grad=True"),
     ),
     "overwritten leaf": (overwritten, RuntimeError, ("(2, 3)", "sin", "assign()", "forward pass again")),
-    "rule of a wrong shape": (wrong_rule, ValueError, ("rule", "input 0", "(2,)", "(2, 3)")),
-    "slope of a wrong shape": (wrong_slope, ValueError, ("slope", "input 0", "(5, 2, 3)", "(2, 3)")),
+    "rule of a wrong shape": (wrong_rule, ValueError, ("rule for input 0", "(2,)", "must be (2, 3)")),
+    "slope of a wrong shape": (
+        wrong_slope,
+        ValueError,
+        ("slope for input 0", "(5, 2, 3)", "has shape (3,)", "must be (2, 3)"),
+    ),
     # what a leaf may hold
     "integer leaf": (lambda: Tensor([1, 2], requires_grad=True), TypeError, ("int64", "np.asarray(a, dtype=float)")),
     "boolean leaf": (lambda: Tensor(True, requires_grad=True), TypeError, ("bool", "dtype=float")),
