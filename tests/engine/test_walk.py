@@ -445,8 +445,8 @@ def test_a_rule_that_may_broadcast_is_summed_by_the_engine() -> None:
 
 def test_a_rule_that_may_broadcast_does_not_hand_back_fewer_axes() -> None:
     total = tl.local_rule(lambda x: np.sum(x), rules=lambda err, y, x: np.ones(3), broadcasts=True)
-    with pytest.raises(ValueError, match=r"handed back shape \(3,\), but that input has shape \(2, 3\)"):
-        total(w(np.ones((2, 3)))).backward()
+    with pytest.raises(ValueError, match=r"handed back shape \(3,\), but that input has shape \(1, 3\)"):
+        total(w(np.ones((1, 3)))).backward()
 
 
 @pytest.mark.parametrize(
