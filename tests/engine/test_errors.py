@@ -112,7 +112,11 @@ ERRORS: dict[str, Error] = {
         ValueError,
         ("squared_error", "(2,)", "(2, 1)", "same shape"),
     ),
-    "cross_entropy": (lambda: tl.cross_entropy(w(), [0, 1, 2]), ValueError, ("cross_entropy", "(2, 3)", "(3,)")),
+    "cross_entropy": (
+        lambda: tl.cross_entropy(w(), [0, 1, 2]),
+        ValueError,
+        ("cross_entropy: logits", "(2, 3)", "(3,)"),
+    ),
     "class number": (lambda: tl.cross_entropy(w(), [0, 3]), ValueError, ("cross_entropy", "0 … 2", "3")),
     "class numbers that are floats": (
         lambda: tl.cross_entropy(w(), [0.0, 1.0]),
