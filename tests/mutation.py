@@ -8,7 +8,7 @@ lambda as it is. This one reaches both, so that one score says it all.
 To be fast, a mutant is tried first by the tests that go through the function that is made wrong, in a process that has
 collected them already (tests/transplant.py): in the order of what they found and how long they took, with few examples,
 then with as many as usual. Who survives, or stands in no function, is tried in a process that imports the package anew,
-by all tests; --quick leaves that out for those that other tests do not go through. --again LOG takes the survivors of
+by all tests; --quick leaves out the second trial, and the last for those that were noticed by no import. --again LOG takes the survivors of
 an earlier run's output.
 
 tests/mutation_survivors.md says of every survivor seen why it changes nothing, or what is not tested: what stands there
@@ -205,7 +205,7 @@ class Court:
         """found or survived, and by what it was found."""
         chosen = self.concerned(path, mutant)
         found: dict[str, Any] = {"code": 0 if mutant.function else "elsewhere"}
-        for profile in ("mutation", "default"):
+        for profile in ["mutation"] if quick else ["mutation", "default"]:
             if mutant.function and chosen and found["code"] == 0:
                 found = self.transplant(profile, path, mutant.source, chosen)
         tried = found["code"] == 0 and not self.on_import(path, mutant)
