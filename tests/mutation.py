@@ -8,8 +8,8 @@ lambda as it is. This one reaches both, so that one score says it all.
 To be fast, a mutant is tried first by the tests that go through the function that is made wrong, in a process that has
 collected them already (tests/transplant.py): in the order of what they found and how long they took, with few examples,
 then with as many as usual. Who survives, or stands in no function, is tried in a process that imports the package anew,
-by all tests; --quick leaves out the second trial, and the last for those that were noticed by no import. --again LOG takes the survivors of
-an earlier run's output.
+by all tests. --quick leaves out the trials with many examples and those by tests that do not go through the function:
+what survives it is only suspected. --again LOG takes the survivors of an earlier run's output.
 
 tests/mutation_survivors.md says of every survivor seen why it changes nothing, or what is not tested: what stands there
 as equivalent is left out of the score.
