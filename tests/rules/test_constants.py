@@ -199,7 +199,12 @@ def test_full_like_is_filled_with_numbers_or_with_a_tensor() -> None:
     same(np.full_like(t, 2), np.full_like(X, 2))
     same(np.full_like(t, 2.5, dtype=int, order="F", subok=False, shape=(3,)), np.full_like(X, 2.5, int, shape=(3,)))
     c = tl.Tensor(0.5, requires_grad=True)
-    for filled in (np.full_like(t, c), np.full_like(t[0], c, shape=(2, 3), dtype=np.float32)):
+    for filled, dtype in (
+        (np.full_like(t, c), float),
+        (np.full_like(t.astype(np.float32), c), np.float32),
+        (np.full_like(t[0], c, shape=(2, 3), dtype=np.float32), np.float32),
+    ):
+        assert filled.dtype == dtype
         c.zero_grad()
         np.sum(filled * X).backward()
         np.testing.assert_allclose(c.grad, X.sum(), rtol=1e-6)

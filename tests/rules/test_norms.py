@@ -32,6 +32,16 @@ def test_the_direction_of_a_norm_does_not_depend_on_its_size(exponent: int, p: f
     np.testing.assert_array_equal(slope(np.ldexp(x, exponent)), slope(x))
 
 
+@pytest.mark.parametrize("p", [-1, -2, -0.5])
+def test_the_slope_of_a_norm_that_the_smallest_decides_does_not_overflow(p: float) -> None:
+    t = tl.Tensor([1e-300, -1e300], requires_grad=True)
+    with np.errstate(all="ignore"):
+        y = np.linalg.norm(t, p)
+    with np.errstate(all="raise", under="ignore"):
+        y.backward()
+    np.testing.assert_array_equal(t.grad, [1.0, 0.0])
+
+
 @pytest.mark.parametrize(("p", "expected"), [(2, -3 / 8), (4, 6 / 8), (3, 0.0)])
 def test_a_norm_has_all_orders_where_one_element_is_zero(p: float, expected: float) -> None:
     """∂⁴/∂b⁴ at (2, 0) of √(a² + b²) is −3/a³, of ⁴√(a⁴ + b⁴) is 6/a³; ³√(a³ + |b|³) has a kink in its third order."""
