@@ -198,6 +198,7 @@ def test_full_like_is_filled_with_numbers_or_with_a_tensor() -> None:
     t = tl.Tensor(X, requires_grad=True)
     same(np.full_like(t, 2), np.full_like(X, 2))
     same(np.full_like(t, 2.5, dtype=int, order="F", subok=False, shape=(3,)), np.full_like(X, 2.5, int, shape=(3,)))
+    assert np.full_like(t, 2.5, order="F").flags.f_contiguous
     c = tl.Tensor(0.5, requires_grad=True)
     for filled, dtype in (
         (np.full_like(t, c), float),
