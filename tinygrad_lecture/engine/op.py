@@ -160,8 +160,10 @@ def plain(fn: Any, answer: Callable[..., Any]) -> None:
 
 def _declare(fn: Any, signature: str | Callable[..., Bound] | None, n_inputs: int) -> Op:
     op = op_of(fn)
-    op.forward = getattr(fn, "__wrapped__", fn) if getattr(fn, "op", None) is op else fn
-    sorts(op, signature or ", ".join("abcdefgh"[:n_inputs]))
+    ours = getattr(fn, "op", None) is op
+    op.forward = fn.__wrapped__ if ours else fn
+    names = fn.__wrapped__.__code__.co_varnames if ours else "abcdefgh"  # a ufunc's inputs have none
+    sorts(op, signature or ", ".join(names[:n_inputs]))
     return op
 
 
