@@ -8,8 +8,8 @@ lambda as it is. This one reaches both, so that one score says it all.
 To be fast, a mutant is tried first by the tests that go through the function that is made wrong, in a process that has
 collected them already (tests/transplant.py): in the order of what they found and how long they took, with few examples,
 then with as many as usual. Who survives, or stands in no function, is tried in a process that imports the package anew,
-by all tests. --quick leaves out the trials with many examples and those by tests that do not go through the function:
-what survives it is only suspected. --again LOG takes the survivors of an earlier run's output.
+by all tests. --quick leaves out the trials with many examples, tests that take long and those that do not go through
+the function: what survives it is only suspected. --again LOG takes the survivors of an earlier run's output.
 
 tests/mutation_survivors.md says of every survivor seen why it changes nothing, or what is not tested: what stands there
 as equivalent is left out of the score.
@@ -55,7 +55,7 @@ IMPORT = "import"
 PACKAGE = "tinygrad_lecture"
 SURVIVORS = ROOT / "tests" / "mutation_survivors.md"
 REWRITTEN = "-Wignore::pytest.PytestAssertRewriteWarning"  # that plugins are imported before pytest runs is meant so
-PATIENCE, MOST_MEMORY = 20.0, 8 * 2**30  # seconds that a test may take more than usual; bytes
+LONG, PATIENCE, MOST_MEMORY = 1.0, 20.0, 8 * 2**30  # seconds; seconds that a test may take more than usual; bytes
 
 FEW = {"max_examples": 10, "phases": [Phase.explicit, Phase.generate]}  # nothing is shrunk
 settings.register_profile("mutation", deadline=None, derandomize=True, database=None, **FEW)
@@ -203,7 +203,7 @@ class Court:
 
     def verdict(self, path: Path, mutant: Mutant, quick: bool) -> tuple[str, str]:
         """found or survived, and by what it was found."""
-        chosen = self.concerned(path, mutant)
+        chosen = [t for t in self.concerned(path, mutant) if not quick or self.seconds[t] <= LONG]
         found: dict[str, Any] = {"code": 0 if mutant.function else "elsewhere"}
         for profile in ["mutation"] if quick else ["mutation", "default"]:
             if mutant.function and chosen and found["code"] == 0:
