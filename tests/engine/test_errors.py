@@ -12,6 +12,7 @@ import pytest
 import tinygrad_lecture as tl
 from tinygrad_lecture import Tensor
 from tinygrad_lecture.engine.op import op_of
+from tinygrad_lecture.engine.recording import user_expression
 
 A = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
 
@@ -281,6 +282,12 @@ def test_an_error_is_no_assertion_and_no_attribute_error_from_within(name: str) 
     with pytest.raises(Exception) as caught:  # noqa: PT011  (its kind and text are tested above)
         call()
     assert not isinstance(caught.value, AssertionError | AttributeError | KeyError | NameError)
+
+
+def test_what_the_user_evaluates_is_read_from_the_lines_it_stands_on() -> None:
+    texts = ["é", user_expression(), user_expression(
+    ), "ß"]  # fmt: skip
+    assert texts[1:3] == ["user_expression()", "user_expression(\n    )"]
 
 
 @pytest.mark.parametrize("name", ["float(t)", "np.asarray(t)", "bool(t)", "array[0] = t"])
