@@ -248,6 +248,18 @@ def test_the_errors_of_an_element_that_an_index_takes_twice_are_summed(index: An
     np.testing.assert_array_equal(x.grad, np.reshape(wanted, (3, 2)))
 
 
+@pytest.mark.parametrize(
+    "index",
+    [1, np.int64(1), slice(None, None, 2), (Ellipsis, 0), (None, 2), np.array([True, False, True])],
+    ids=str,
+)
+def test_an_error_at_an_element_that_is_taken_once_arrives_with_all_its_bits(index: Any) -> None:
+    x = w(np.ones((3, 2)))
+    y = x[index]
+    y.backward(np.full(y.shape, -0.0))
+    np.testing.assert_array_equal(np.signbit(x.grad[index]), True)
+
+
 def test_what_a_float32_leaf_sums_arrives_in_double_where_the_graph_is_double() -> None:
     x = w(np.float32(1.0))
     wide = x.astype(np.float64)
