@@ -38,6 +38,8 @@ def mutants(source: str) -> list[Mutant]:
     tree = ast.parse(source)
     functions = [f for f in ast.walk(tree) if isinstance(f, ast.FunctionDef | ast.Lambda)]
     for node, text, where in _changes(tree, "module", ()):
+        if text == ast.unparse(node):  # two arguments that are the same have changed places
+            continue
         begin = starts[node.lineno - 1] + node.col_offset
         end = starts[(node.end_lineno or node.lineno) - 1] + (node.end_col_offset or 0)
         old = raw[begin:end].decode()

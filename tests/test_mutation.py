@@ -77,6 +77,16 @@ def test_every_mutant_of_the_package_is_python_with_one_thing_wrong_and_a_name_o
         assert m.source.count("\n") == source.count("\n")
 
 
+def test_every_survivor_has_a_verdict_and_a_reason() -> None:
+    text = (ROOT / "tests" / "mutation_survivors.md").read_text(encoding="utf-8")
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| `")]
+    assert rows
+    for mutant, verdict, reason in rows:
+        assert mutant.endswith("`")
+        assert verdict in ("equivalent", "harmless", "gap", "open")
+        assert reason
+
+
 PLANTED = """
 import sys
 from pathlib import Path

@@ -572,6 +572,7 @@ METHODS: dict[str, Callable[[Any], Any]] = {
     "transpose by a tuple": lambda a: a.transpose((1, 0)),
     "T": lambda a: a.T,
     "mT": lambda a: a.mT,
+    "mT of three axes": lambda a: a[:, None].mT,
     "astype": lambda a: a.astype(np.float32),
     "astype to integers": lambda a: a.astype(int),
     "copy": lambda a: a.copy(),

@@ -143,6 +143,7 @@ def test_integers_and_booleans_keep_to_numpys_ways() -> None:
         (lambda x: np.take(x, [True, False]), whole),
         (lambda x: np.resize(x, (2, 3)), whole),
         (lambda x: np.resize(x[:0], (2, 3)), whole),
+        (lambda x: np.take(x, [0, 0], axis=-1), np.array(5)),
         (np.atleast_3d, whole[:0]),
         (lambda x: np.gradient(x[:2], [0, 3]), whole),
         (np.std, whole),
