@@ -57,7 +57,9 @@ def mutants(source: str) -> list[Mutant]:
 def _function(functions: list[ast.FunctionDef | ast.Lambda], node: ast.stmt | ast.expr) -> int:
     """The line at which Python says that the function around a node begins: that of its first decorator."""
     at = (node.lineno, node.col_offset)
-    around = [f for f in functions if (f.lineno, f.col_offset) <= at < (f.end_lineno, f.end_col_offset)]
+    around = [
+        f for f in functions if f is not node and (f.lineno, f.col_offset) <= at < (f.end_lineno, f.end_col_offset)
+    ]
     if not around:
         return 0
     last = max(around, key=lambda f: (f.lineno, f.col_offset))

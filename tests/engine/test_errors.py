@@ -251,6 +251,7 @@ ERRORS: dict[str, Error] = {
     "no argument": (lambda: op_of(np.sum).bind((), {}), TypeError, ("sum needs its argument 'a'",)),
     "an argument twice": (lambda: tl.linear(w(), A, w=A), TypeError, ("linear got its argument 'w' twice",)),
     "too many arguments": (lambda: tl.linear(w(), A, A, 1, 2), TypeError, ("linear takes at most 3", "5 were given")),
+    "an option alone": (lambda: tl.logsumexp(axis=w()), TypeError, ("axis= is a static option",)),
     "out in its place": (lambda: tl.relu(w(), A), TypeError, ("relu", "out=", "never written into")),
     "a vector for an outer product": (lambda: np.linalg.outer(w(), A), ValueError, ("outer", "vectors", "(2, 3)")),
     "the power of no square": (lambda: np.linalg.matrix_power(w(), 2), np.linalg.LinAlgError, ("equal", "(2, 3)")),

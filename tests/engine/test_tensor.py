@@ -473,6 +473,7 @@ def test_repr_shows_value_shape_dtype_and_the_op_that_made_it() -> None:
 
 def test_repr_of_a_large_tensor_is_short() -> None:
     assert len(repr(Tensor(np.zeros(10**5)))) < 200
+    assert ["..." in repr(Tensor(np.zeros(n))) for n in (100, 101)] == [False, True]
 
 
 def test_format_takes_a_number_format_for_one_element() -> None:

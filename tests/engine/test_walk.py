@@ -397,6 +397,14 @@ def test_a_slope_may_be_a_number_and_none_means_not_differentiable() -> None:
     assert c.grad is None or not c.grad.any()
 
 
+def test_no_error_goes_to_an_input_without_a_rule() -> None:
+    f = tl.local_rule(lambda a, b: np.sum(a) * np.sum(np.floor(b)), rules=(lambda err, y, a, b: np.full(2, err), None))
+    a, b = w([1.0, 2.0]), w([3.5, 4.5])
+    f(a, b).backward()
+    np.testing.assert_array_equal(a.grad, [1.0, 1.0])
+    assert b.grad is None
+
+
 def test_a_slope_is_broadcast_and_summed_like_numpys_own() -> None:
     product = tl.local_rule(lambda a, b: a * b, slopes=(lambda y, a, b: b, lambda y, a, b: a))
     a, b = w(np.ones((2, 3))), w([1.0, 2.0, 3.0])
@@ -441,9 +449,9 @@ def test_a_rule_gets_its_inputs_as_the_forward_step_computed_with_them() -> None
 
     product = tl.local_rule(lambda a, b: a * b, rules=(rule, lambda err, y, a, b: err * a))
     narrow, wide = w(np.array([1.0, 2.0], np.float32)), np.array([3.0, 4.0])
-    for a, b in ((narrow, wide), (narrow, narrow)):
+    for a, b in ((narrow, wide), (narrow, narrow), (narrow, np.array([3, 4]))):
         np.sum(product(a, b)).backward()
-    assert seen == [(np.float64, np.float64), (np.float32, np.float32)]
+    assert seen == [(np.float64, np.float64), (np.float32, np.float32), (np.float64, np.int64)]
 
 
 def test_a_rule_that_may_broadcast_is_summed_by_the_engine() -> None:
@@ -653,6 +661,12 @@ def test_a_number_has_a_number_as_its_gradient() -> None:
     g = tl.grad(lambda x: np.reshape(x, (1,))[0])(2.0)
     assert type(g) is np.float64
     assert g == 1.0
+
+
+def test_a_number_is_the_value_of_what_gives_a_number() -> None:
+    for f in (np.sum, lambda x: x[0], lambda x: np.tanh(x @ x)):
+        value, _ = tl.value_and_grad(f)(np.ones(2))
+        assert type(value) is np.float64
 
 
 def test_an_operation_is_printed_by_its_name() -> None:

@@ -62,6 +62,11 @@ def test_where_no_error_arrives_a_weighted_average_hands_on_none_of_infinite_slo
         np.testing.assert_array_equal(t.grad, [0.0, 0.0])
 
 
+def test_the_averages_of_no_rows_come_with_no_weights() -> None:
+    for y in np.average(tl.Tensor(np.zeros((0, 2))), axis=1, returned=True):
+        assert y.shape == (0,)
+
+
 def test_where_all_is_missing_no_error_arrives() -> None:
     x = np.array([[np.nan, np.nan], [1.0, 3.0]])
     for fn in (np.nanmean, np.nanmax, np.nanmin, np.nanvar, np.nanstd, np.nansum, np.nanprod):

@@ -27,7 +27,6 @@ SEVERAL: dict[str, Callable[[Any], Any]] = {
     "gradient": lambda x: np.gradient(x),
     "average": lambda x: np.average(x, axis=0, weights=[1.0, 3.0], returned=True),
     "average of all": lambda x: np.average(x, returned=True),
-    "average of none": lambda x: np.average(x[:0], axis=1, returned=True),
 }
 
 

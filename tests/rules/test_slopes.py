@@ -188,6 +188,16 @@ def test_a_slope_of_two_forms_keeps_its_digits_where_they_meet(
         assert not wrong, f"{x}: {wrong}"
 
 
+@pytest.mark.parametrize(("a", "b"), [(0.49, 0.9), (0.9, 0.49), (0.9, 0.9)])
+def test_the_slopes_of_an_angle_keep_their_digits_where_its_hypotenuse_overflows(a: float, b: float) -> None:
+    at = [float(INFO[np.float64].max) * x for x in (a, b)]
+    slopes: list[Any] = [lambda a, b: b / (a * a + b * b), lambda a, b: -a / (a * a + b * b)]
+    for got, slope in zip(tl.grad(np.arctan2, argnums=(0, 1))(*at), slopes, strict=True):
+        with mp.workdps(60):
+            wrong = misjudged(slope, [mp.mpf(x) for x in at], float(got), INFO[np.float64])
+        assert not wrong
+
+
 # the table itself
 
 
