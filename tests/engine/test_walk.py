@@ -281,6 +281,24 @@ def test_a_seed_has_the_outputs_dtype() -> None:
     assert seen == [np.float32, np.float32]
 
 
+def test_an_error_that_is_a_tensor_inside_a_transform_is_cast_too() -> None:
+    seen = []
+
+    def rule(err: Any, y: Any, x: Any) -> Any:
+        seen.append(err.dtype)
+        return err * np.ones_like(x)
+
+    total = tl.local_rule(lambda x: x.sum(), rules=rule)
+
+    def f(z: Any) -> Any:
+        x = w(np.ones(2))
+        total(x).backward(z.astype(np.float32))
+        return np.sum(x.grad * z)
+
+    assert tl.grad(f)(3.0) == 12.0
+    assert seen[0] == np.float64
+
+
 def test_nothing_is_computed_for_inputs_that_need_no_gradient() -> None:
     def never(*_: Any) -> Any:
         raise AssertionError("a rule was run for an input without gradient")
@@ -429,6 +447,16 @@ def test_a_rule_gets_the_error_the_output_the_inputs_and_the_options() -> None:
     np.testing.assert_array_equal(got, [1, 2])
     assert (p, shift) == (3.0, 10.0)
     np.testing.assert_array_equal(x.grad, [3, -12])
+
+
+def test_a_function_with_a_rule_takes_arrays_of_a_class_of_their_own() -> None:
+    class Named(np.ndarray):
+        pass
+
+    twice = tl.local_rule(lambda x: 2.0 * x, slopes=2.0)
+    y = twice(np.ones(2).view(Named))
+    assert type(y) is Named
+    np.testing.assert_array_equal(y, [2.0, 2.0])
 
 
 def test_a_function_with_a_rule_is_itself_on_arrays_and_takes_tensors_by_keyword() -> None:
