@@ -483,6 +483,13 @@ def test_format_takes_a_number_format_for_one_element() -> None:
         f"{Tensor(A):.2f}"
 
 
+def test_an_array_of_a_tensor_is_copied_only_where_it_must_be() -> None:
+    for values in ([1, 2], [1.0, 2.0]):
+        t = Tensor(values)
+        assert np.shares_memory(np.asarray(t, copy=False), np.asarray(t))
+        assert t.__array__(np.float32).dtype == np.float32
+
+
 def test_a_tensor_is_not_hashable_since_it_compares_by_element() -> None:
     with pytest.raises(TypeError, match="unhashable"):
         hash(Tensor(A))
@@ -854,6 +861,8 @@ def test_a_number_is_divided_by_a_tensor_with_its_remainder_and_places_are_searc
     quotient, rest = divmod(7.0, Tensor(a, requires_grad=True))
     np.testing.assert_array_equal(quotient.numpy(), 7.0 // a)
     np.testing.assert_array_equal(rest.numpy(), 7.0 % a)
+    for ours, numpys in zip(divmod(weight(a), 1.5), divmod(a, 1.5), strict=True):
+        same(ours, numpys)
     same(Tensor(a).searchsorted([2.0, 3.0]), a.searchsorted([2.0, 3.0]))
     same(Tensor(a).searchsorted([2.0, 3.0], side="right"), a.searchsorted([2.0, 3.0], side="right"))
 

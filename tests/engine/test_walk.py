@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 import tinygrad_lecture as tl
 from tinygrad_lecture import Tensor
 from tinygrad_lecture.engine.op import OPS
-from tinygrad_lecture.engine.primitives import scatter_add
+from tinygrad_lecture.engine.primitives import odot, scatter_add
 
 
 def w(values: Any) -> Tensor:
@@ -248,6 +248,15 @@ def test_the_errors_of_an_element_that_an_index_takes_twice_are_summed(index: An
     np.testing.assert_array_equal(x.grad, np.reshape(wanted, (3, 2)))
 
 
+@pytest.mark.parametrize("kind", [list, Tensor], ids=["list", "Tensor"])
+def test_an_index_that_is_written_to_later_was_what_it_was(kind: Any) -> None:
+    x, i = w([1.0, 2.0, 3.0]), kind([0, 1])
+    y = x[i]
+    i.assign([2, 2]) if kind is Tensor else i.__setitem__(slice(2), [2, 2])
+    np.sum(y).backward()
+    np.testing.assert_array_equal(x.grad, [1.0, 1.0, 0.0])
+
+
 @pytest.mark.parametrize(
     "index",
     [1, np.int64(1), slice(None, None, 2), (Ellipsis, 0), (None, 2), np.array([True, False, True])],
@@ -457,6 +466,26 @@ def test_a_function_with_a_rule_takes_arrays_of_a_class_of_their_own() -> None:
     y = twice(np.ones(2).view(Named))
     assert type(y) is Named
     np.testing.assert_array_equal(y, [2.0, 2.0])
+
+
+def test_a_function_with_a_rule_leaves_arrays_of_another_kind_to_their_own_protocol() -> None:
+    class Other:
+        def __array_function__(self, fn: Any, types: Any, args: Any, kwargs: Any) -> str:
+            return "asked"
+
+    assert tl.local_rule(lambda x: 2.0 * x, slopes=2.0)(Other()) == "asked"
+
+
+def test_a_function_with_a_rule_may_give_a_number_of_python() -> None:
+    x = w(1.5)
+    y = tl.local_rule(lambda x: 2.0 * float(x), slopes=2.0)(x)
+    y.backward()
+    assert (y.item(), x.grad) == (3.0, 2.0)
+
+
+def test_nothing_times_infinity_is_nothing_and_no_warning() -> None:
+    with np.errstate(all="raise"):
+        np.testing.assert_array_equal(odot(np.zeros(2), np.array([np.inf, -np.inf])), [0.0, 0.0])
 
 
 def test_a_function_with_a_rule_is_itself_on_arrays_and_takes_tensors_by_keyword() -> None:
