@@ -198,6 +198,13 @@ def test_the_slopes_of_an_angle_keep_their_digits_where_its_hypotenuse_overflows
         assert not wrong
 
 
+def test_a_slope_that_goes_by_its_values_goes_by_those_of_each_run() -> None:
+    slope = tl.grad(lambda a: np.sum(np.arctan2(a, np.array([2.0, 3e-200]))))
+    program = tl.record(slope)(np.array([1.0, 2.0]))
+    for a in (np.array([1.0, 2.0]), np.array([1e-310, 1e200])):
+        assert program(a).tobytes() == slope(a).tobytes()
+
+
 # the table itself
 
 
