@@ -65,6 +65,7 @@ RESPONSIBLE: dict[str, list[str]] = {
         "engine",
         *(f"transforms/test_{t}.py" for t in ("gradient", "custom_rule", "pull", "push")),
         "program/test_record.py",
+        "rules/test_constants.py",
     ],
     "learning": ["learning"],
     "rules": ["rules", "nn/test_losses.py", "nn/test_activations.py", "engine/test_errors.py"],
