@@ -1,7 +1,8 @@
 """The mutants of a source: the same text with one small thing wrong, in functions, lambdas and tables alike.
 
 Each is a piece of the source, found by its syntax tree, and what stands there instead: all else, lines included, stays.
-Left alone are docstrings, annotations, texts (so messages of errors, which tests hold to their words) and decorators.
+Left alone are docstrings, annotations, type variables, texts (so messages of errors, which tests hold to their words),
+decorators, and the strict= of zip: an assertion.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ def mutants(source: str) -> list[Mutant]:
     tree = ast.parse(source)
     functions = [f for f in ast.walk(tree) if isinstance(f, ast.FunctionDef | ast.Lambda)]
     for node, text, where in _changes(tree, "module", ()):
+        if text == ast.unparse(node):  # two arguments that are the same have changed places
+            continue
         begin = starts[node.lineno - 1] + node.col_offset
         end = starts[(node.end_lineno or node.lineno) - 1] + (node.end_col_offset or 0)
         old = raw[begin:end].decode()
@@ -54,7 +57,9 @@ def mutants(source: str) -> list[Mutant]:
 def _function(functions: list[ast.FunctionDef | ast.Lambda], node: ast.stmt | ast.expr) -> int:
     """The line at which Python says that the function around a node begins: that of its first decorator."""
     at = (node.lineno, node.col_offset)
-    around = [f for f in functions if (f.lineno, f.col_offset) <= at < (f.end_lineno, f.end_col_offset)]
+    around = [
+        f for f in functions if f is not node and (f.lineno, f.col_offset) <= at < (f.end_lineno, f.end_col_offset)
+    ]
     if not around:
         return 0
     last = max(around, key=lambda f: (f.lineno, f.col_offset))
@@ -90,7 +95,8 @@ def _changes(node: ast.AST, where: str, names: Scope) -> Iterator[Change]:
     if isinstance(node, ast.Raise):
         return
     for child in _inside(node):
-        yield from _changes(child, where, names)
+        if not _is_strict(child):
+            yield from _changes(child, where, names)
 
 
 def _inside(node: ast.AST) -> Iterator[ast.AST]:
@@ -105,12 +111,16 @@ def _inside(node: ast.AST) -> Iterator[ast.AST]:
         yield from (v for v in (value if isinstance(value, list) else [value]) if isinstance(v, ast.AST))
 
 
+def _is_strict(node: ast.AST) -> bool:
+    return isinstance(node, ast.keyword) and node.arg == "strict"
+
+
 def _is_type(value: ast.expr) -> bool:
-    """Whether it is an alias for a type: `Rule = Callable[..., Any] | None`."""
+    """Whether it is an alias for a type, `Rule = Callable[..., Any] | None`, or a variable."""
     text = ast.unparse(value)
-    return isinstance(value, ast.BinOp | ast.Subscript) and any(
-        t in text for t in ("Callable", "Any", "dict[", "tuple[")
-    )
+    return (
+        isinstance(value, ast.BinOp | ast.Subscript) and any(t in text for t in ("Callable", "Any", "dict[", "tuple["))
+    ) or text.startswith("TypeVar(")
 
 
 OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
@@ -157,6 +167,8 @@ def _other_expressions(node: ast.expr) -> Iterator[ast.expr]:
         if 2 <= len(node.args) <= 3 and not any(isinstance(a, ast.Starred) for a in node.args):
             yield _with(node, args=swapped)
         for k in range(len(node.keywords)):
+            if _is_strict(node.keywords[k]):
+                continue
             yield _with(node, keywords=node.keywords[:k] + node.keywords[k + 1 :])
 
 

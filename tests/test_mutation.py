@@ -60,6 +60,7 @@ def test_each_kind_of_thing_is_made_wrong(source: str, wrong: str) -> None:
 
 
 def test_texts_annotations_and_docstrings_are_left_alone() -> None:
+    assert not mutants("for a in zip(*b, strict=True):\n    d = a")
     assert not mutants('"""A text."""\n\ndef f(a: "1 + 1" = "x") -> "2":\n    """Another."""\n    x: int | None\n')
 
 
@@ -74,6 +75,23 @@ def test_every_mutant_of_the_package_is_python_with_one_thing_wrong_and_a_name_o
         ast.parse(m.source)
         assert m.source != source
         assert m.source.count("\n") == source.count("\n")
+
+
+def test_a_mutant_stands_in_the_function_that_runs_it() -> None:
+    source = "def f(a):\n    return lambda b: (\n        b + 1)\n"
+    lines = {m.name: m.function for m in mutants(source)}
+    assert lines["f: lambda b: ( b + 1) → a"] == 1
+    assert lines["f λ: b + 1 → b - 1"] == 2
+
+
+def test_every_survivor_has_a_verdict_and_a_reason() -> None:
+    text = (ROOT / "tests" / "mutation_survivors.md").read_text(encoding="utf-8")
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| `")]
+    assert rows
+    for mutant, verdict, reason in rows:
+        assert mutant.endswith("`")
+        assert verdict in ("equivalent", "harmless", "gap", "open")
+        assert reason
 
 
 PLANTED = """

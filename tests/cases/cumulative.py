@@ -63,7 +63,8 @@ if hasattr(np, "cumulative_sum"):
 def _diff(draw: Draw, rng: np.random.Generator) -> Drawn:
     x = anything(rng, draw(some_axis_shapes))
     n, axis = draw(st.integers(0, 3)), draw(st.integers(-x.ndim, x.ndim - 1))
-    column = anything(rng, tuple(1 if i == axis % x.ndim else k for i, k in enumerate(x.shape)))
+    more = draw(st.integers(0, 2))
+    column = anything(rng, tuple(more if i == axis % x.ndim else k for i, k in enumerate(x.shape)))
     forms = [
         (lambda x: np.diff(x, n, axis), [x]),
         (lambda x: np.diff(x), [x]),

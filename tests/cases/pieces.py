@@ -174,6 +174,9 @@ def _take_along_axis(draw: Draw, rng: np.random.Generator) -> Drawn:
         lambda x: np.take_along_axis(x, of_all, axis=None),
         lambda x: np.take_along_axis(x, tl.Tensor(i) if isinstance(x, tl.Tensor) else i, axis),
     ]
+    if np.lib.NumpyVersion(np.__version__) >= "2.3.0":
+        last = rng.integers(-x.shape[-1], max(x.shape[-1], 1), (*x.shape[:-1], 2 if x.shape[-1] else 0))
+        forms += [lambda x: np.take_along_axis(x, last)]
     return Drawn(draw(st.sampled_from(forms)), [x])
 
 

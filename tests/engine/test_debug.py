@@ -415,6 +415,7 @@ def test_an_outer_product_that_says_so_is_not_told() -> None:
         np.einsum("i,jk->ij", x, column)
         tl.linear(Tensor(column), column, x)
         np.subtract(x[None, :], x[:, None])
+        np.clip(x, column, np.full((3, 3, 3), 9.0))
 
 
 # nothing else changes

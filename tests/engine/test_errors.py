@@ -12,6 +12,7 @@ import pytest
 import tinygrad_lecture as tl
 from tinygrad_lecture import Tensor
 from tinygrad_lecture.engine.op import op_of
+from tinygrad_lecture.engine.recording import user_expression
 
 A = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
 
@@ -37,8 +38,8 @@ def wrong_rule() -> None:
 
 
 def wrong_slope() -> None:
-    twice = tl.local_rule(lambda x: 2 * x, slopes=lambda y, x: np.ones((5, 2, 3)))
-    twice(w()).backward(np.ones((2, 3)))
+    column = tl.local_rule(lambda x: np.ones((2, 1)) * x, slopes=lambda y, x: np.ones((5, 2, 3)))
+    column(w([1.0, 2.0, 3.0])).backward(np.ones((2, 3)))
 
 
 def square(x: Any) -> Any:
@@ -112,7 +113,11 @@ ERRORS: dict[str, Error] = {
         ValueError,
         ("squared_error", "(2,)", "(2, 1)", "same shape"),
     ),
-    "cross_entropy": (lambda: tl.cross_entropy(w(), [0, 1, 2]), ValueError, ("cross_entropy", "(2, 3)", "(3,)")),
+    "cross_entropy": (
+        lambda: tl.cross_entropy(w(), [0, 1, 2]),
+        ValueError,
+        ("cross_entropy: logits", "(2, 3)", "(3,)"),
+    ),
     "class number": (lambda: tl.cross_entropy(w(), [0, 3]), ValueError, ("cross_entropy", "0 … 2", "3")),
     "class numbers that are floats": (
         lambda: tl.cross_entropy(w(), [0.0, 1.0]),
@@ -131,8 +136,12 @@ ERRORS: dict[str, Error] = {
         ("does not depend", "requires_grad=True"),
     ),
     "overwritten leaf": (overwritten, RuntimeError, ("(2, 3)", "sin", "assign()", "forward pass again")),
-    "rule of a wrong shape": (wrong_rule, ValueError, ("rule", "input 0", "(2,)", "(2, 3)")),
-    "slope of a wrong shape": (wrong_slope, ValueError, ("slope", "input 0", "(5, 2, 3)", "(2, 3)")),
+    "rule of a wrong shape": (wrong_rule, ValueError, ("rule for input 0", "(2,)", "must be (2, 3)")),
+    "slope of a wrong shape": (
+        wrong_slope,
+        ValueError,
+        ("slope for input 0", "(5, 2, 3)", "has shape (3,)", "must be (2, 3)"),
+    ),
     # what a leaf may hold
     "integer leaf": (lambda: Tensor([1, 2], requires_grad=True), TypeError, ("int64", "np.asarray(a, dtype=float)")),
     "boolean leaf": (lambda: Tensor(True, requires_grad=True), TypeError, ("bool", "dtype=float")),
@@ -154,7 +163,7 @@ ERRORS: dict[str, Error] = {
     "float(t)": (lambda: float(w(1.0)), TypeError, ("float(t)", "requires a gradient", "t.item()")),
     "int(t)": (lambda: int(w(1.0)), TypeError, ("int(t)", "requires a gradient", "t.item()")),
     "bool(t)": (lambda: bool(w(1.0)), TypeError, ("bool(t)", "t.item()", "np.where")),
-    "t as an index": (lambda: [1, 2][w(1.0)], TypeError, ("index", "t.item()")),
+    "t as an index": (lambda: [1, 2][w(1.0)], TypeError, ("using t as an index: this Tensor", "t.item()")),
     "np.asarray(t)": (lambda: np.asarray(w()), TypeError, ("np.asarray(t)", "requires a gradient", "t.numpy()")),
     "np.array([t, t])": (lambda: np.array([w(), w()]), TypeError, ("t.numpy()", "np.stack")),
     "np.array of scalars": (lambda: np.array([w(1.0), w(2.0)]), TypeError, ("np.stack",)),
@@ -242,6 +251,8 @@ ERRORS: dict[str, Error] = {
     "no argument": (lambda: op_of(np.sum).bind((), {}), TypeError, ("sum needs its argument 'a'",)),
     "an argument twice": (lambda: tl.linear(w(), A, w=A), TypeError, ("linear got its argument 'w' twice",)),
     "too many arguments": (lambda: tl.linear(w(), A, A, 1, 2), TypeError, ("linear takes at most 3", "5 were given")),
+    "an option alone": (lambda: tl.logsumexp(axis=w()), TypeError, ("axis= is a static option",)),
+    "a composed function": (lambda: np.diff(w(), -1), ValueError, ("diff: n must not be negative",)),
     "out in its place": (lambda: tl.relu(w(), A), TypeError, ("relu", "out=", "never written into")),
     "a vector for an outer product": (lambda: np.linalg.outer(w(), A), ValueError, ("outer", "vectors", "(2, 3)")),
     "the power of no square": (lambda: np.linalg.matrix_power(w(), 2), np.linalg.LinAlgError, ("equal", "(2, 3)")),
@@ -273,6 +284,12 @@ def test_an_error_is_no_assertion_and_no_attribute_error_from_within(name: str) 
     with pytest.raises(Exception) as caught:  # noqa: PT011  (its kind and text are tested above)
         call()
     assert not isinstance(caught.value, AssertionError | AttributeError | KeyError | NameError)
+
+
+def test_what_the_user_evaluates_is_read_from_the_lines_it_stands_on() -> None:
+    texts = ["é", user_expression(), user_expression(
+    ), "ß"]  # fmt: skip
+    assert texts[1:3] == ["user_expression()", "user_expression(\n    )"]
 
 
 @pytest.mark.parametrize("name", ["float(t)", "np.asarray(t)", "bool(t)", "array[0] = t"])

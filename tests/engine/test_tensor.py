@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import operator
 import pickle
 from collections.abc import Callable
@@ -16,6 +17,8 @@ from hypothesis.extra import numpy as hnp
 
 import tinygrad_lecture as tl
 from tinygrad_lecture import Tensor
+from tinygrad_lecture.engine.methods import ArrayMethods
+from tinygrad_lecture.engine.tensor import leaf
 from tinygrad_lecture.engine.tree import flatten
 
 A = np.array([[1.5, -2.0, 0.25], [3.0, -0.5, 2.0]])
@@ -471,6 +474,7 @@ def test_repr_shows_value_shape_dtype_and_the_op_that_made_it() -> None:
 
 def test_repr_of_a_large_tensor_is_short() -> None:
     assert len(repr(Tensor(np.zeros(10**5)))) < 200
+    assert ["..." in repr(Tensor(np.zeros(n))) for n in (100, 101)] == [False, True]
 
 
 def test_format_takes_a_number_format_for_one_element() -> None:
@@ -478,6 +482,13 @@ def test_format_takes_a_number_format_for_one_element() -> None:
     assert f"{Tensor(A)}" == repr(Tensor(A))
     with pytest.raises((TypeError, ValueError)):
         f"{Tensor(A):.2f}"
+
+
+def test_an_array_of_a_tensor_is_copied_only_where_it_must_be() -> None:
+    for values in ([1, 2], [1.0, 2.0]):
+        t = Tensor(values)
+        assert np.shares_memory(np.asarray(t, copy=False), np.asarray(t))
+        assert t.__array__(np.float32).dtype == np.float32
 
 
 def test_a_tensor_is_not_hashable_since_it_compares_by_element() -> None:
@@ -535,6 +546,15 @@ def test_copy_as_a_method_is_a_node_through_which_the_error_flows() -> None:
     assert x.grad == 6.0
 
 
+def test_what_is_detached_from_a_view_does_not_change_with_it() -> None:
+    written = np.zeros((2, 3))
+    whole, row = leaf(written), leaf(written[0])
+    kept, same_array = row.detach(), whole.detach()
+    written[...] = 1.0
+    np.testing.assert_array_equal(kept.numpy(), np.zeros(3))
+    np.testing.assert_array_equal(same_array.numpy(), np.ones((2, 3)))  # what is no view belongs to its Tensor alone
+
+
 # methods
 
 METHODS: dict[str, Callable[[Any], Any]] = {
@@ -561,6 +581,7 @@ METHODS: dict[str, Callable[[Any], Any]] = {
     "transpose by a tuple": lambda a: a.transpose((1, 0)),
     "T": lambda a: a.T,
     "mT": lambda a: a.mT,
+    "mT of three axes": lambda a: a[:, None].mT,
     "astype": lambda a: a.astype(np.float32),
     "astype to integers": lambda a: a.astype(int),
     "copy": lambda a: a.copy(),
@@ -577,6 +598,45 @@ METHODS: dict[str, Callable[[Any], Any]] = {
 def test_a_method_gives_what_the_arrays_method_gives(name: str, dtype: str) -> None:
     a = A.astype(dtype)
     same(METHODS[name](weight(a)), METHODS[name](a))
+
+
+NEEDED: dict[str, tuple[Any, ...]] = {
+    "clip": (0.0,),
+    "dot": (2.0,),
+    "repeat": (2,),
+    "reshape": (4, 9),
+    "swapaxes": (0, 2),
+    "take": ([-1, 0],),
+}
+"""What a method cannot be called without; the others need nothing."""
+OPTIONS = {"axis": 2, "axis1": 2, "axis2": 2, "ddof": 1, "offset": 1, "decimals": 1}
+OPTIONS |= {"keepdims": True, "stable": True, "kind": "stable", "mode": "clip", "order": "F", "max": 1.5}
+"""What an option may be, other than it is by default."""
+
+
+def options_of_methods() -> list[tuple[str, str]]:
+    """Each method that the others do not test, with each of its options."""
+    methods = {n: m for n, m in vars(ArrayMethods).items() if n[0] != "_" and n != "searchsorted" and callable(m)}
+    return [
+        (name, option)
+        for name, method in methods.items()
+        for k, (option, p) in enumerate(inspect.signature(method).parameters.items())
+        if p.default is not p.empty and k > len(NEEDED.get(name, ()))
+    ]
+
+
+@pytest.mark.parametrize("name", sorted(n for n in vars(ArrayMethods) if n[0] != "_" and n != "searchsorted"))
+def test_what_a_method_does_without_options_is_what_the_arrays_method_does(name: str) -> None:
+    a = np.random.default_rng(0).permutation(36).reshape(3, 1, 4, 3) / 7.0 - 2.0
+    ours, numpys = getattr(weight(a), name), getattr(a, name)
+    same(*[m(*NEEDED.get(name, ())) if callable(m) and not isinstance(m, Tensor) else m for m in (ours, numpys)])
+
+
+@pytest.mark.parametrize(("name", "option"), options_of_methods())
+def test_an_option_of_a_method_is_that_of_the_arrays_method(name: str, option: str) -> None:
+    a = np.random.default_rng(0).permutation(36).reshape(3, 1, 4, 3) / 7.0 - 2.0
+    options = {option: 1 if name == "squeeze" else OPTIONS[option]}
+    same(*[getattr(x, name)(*NEEDED.get(name, ()), **options) for x in (weight(a), a)])
 
 
 # operators
@@ -655,6 +715,40 @@ def test_matrix_products_meet_arrays_on_either_side() -> None:
     same(A.T @ weight(), A.T @ A)
     same(weight() @ [1.0, 2.0, 3.0], A @ [1.0, 2.0, 3.0])
     same([1.0, 2.0] @ weight(), [1.0, 2.0] @ A)
+
+
+FUNCTIONS: dict[Callable[..., Any], np.ufunc] = {
+    operator.add: np.add,
+    operator.sub: np.subtract,
+    operator.mul: np.multiply,
+    operator.truediv: np.divide,
+    operator.matmul: np.matmul,
+    operator.floordiv: np.floor_divide,
+    operator.mod: np.mod,
+    operator.and_: np.bitwise_and,
+    operator.or_: np.bitwise_or,
+    operator.xor: np.bitwise_xor,
+    operator.lt: np.less,
+    operator.le: np.less_equal,
+    operator.gt: np.greater,
+    operator.ge: np.greater_equal,
+    operator.eq: np.equal,
+    operator.ne: np.not_equal,
+    operator.neg: np.negative,
+    operator.pos: np.positive,
+    operator.abs: np.absolute,
+    operator.invert: np.invert,
+}
+
+
+@pytest.mark.parametrize("symbol", FUNCTIONS, ids=lambda f: f.__name__)
+def test_an_operator_makes_the_node_that_its_function_makes(symbol: Callable[..., Any]) -> None:
+    fn = FUNCTIONS[symbol]
+    t = Tensor(np.array([[3, 5], [1, 2]]))
+    calls: list[tuple[Any, ...]] = [(t,)] if fn.nin == 1 else [(t, t), (t, t.numpy()), (t.numpy(), t)]
+    for xs in calls:
+        assert symbol(*xs).op is fn(*xs).op
+        same(symbol(*xs), fn(*xs))
 
 
 def test_unary_operators_give_numpys_result() -> None:
@@ -768,8 +862,10 @@ def test_a_number_is_divided_by_a_tensor_with_its_remainder_and_places_are_searc
     quotient, rest = divmod(7.0, Tensor(a, requires_grad=True))
     np.testing.assert_array_equal(quotient.numpy(), 7.0 // a)
     np.testing.assert_array_equal(rest.numpy(), 7.0 % a)
-    found = Tensor(a).searchsorted([2.0, 3.0], side="right")
-    np.testing.assert_array_equal(found.numpy(), a.searchsorted([2.0, 3.0], side="right"))
+    for ours, numpys in zip(divmod(weight(a), 1.5), divmod(a, 1.5), strict=True):
+        same(ours, numpys)
+    same(Tensor(a).searchsorted([2.0, 3.0]), a.searchsorted([2.0, 3.0]))
+    same(Tensor(a).searchsorted([2.0, 3.0], side="right"), a.searchsorted([2.0, 3.0], side="right"))
 
 
 def test_a_tensor_of_a_tensor_without_gradient_has_its_values() -> None:

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 import tinygrad_lecture as tl
 from tinygrad_lecture import Tensor
 from tinygrad_lecture.engine.op import OPS
-from tinygrad_lecture.engine.primitives import scatter_add
+from tinygrad_lecture.engine.primitives import odot, scatter_add
 
 
 def w(values: Any) -> Tensor:
@@ -248,6 +248,27 @@ def test_the_errors_of_an_element_that_an_index_takes_twice_are_summed(index: An
     np.testing.assert_array_equal(x.grad, np.reshape(wanted, (3, 2)))
 
 
+@pytest.mark.parametrize("kind", [list, Tensor], ids=["list", "Tensor"])
+def test_an_index_that_is_written_to_later_was_what_it_was(kind: Any) -> None:
+    x, i = w([1.0, 2.0, 3.0]), kind([0, 1])
+    y = x[i]
+    i.assign([2, 2]) if kind is Tensor else i.__setitem__(slice(2), [2, 2])
+    np.sum(y).backward()
+    np.testing.assert_array_equal(x.grad, [1.0, 1.0, 0.0])
+
+
+@pytest.mark.parametrize(
+    "index",
+    [1, np.int64(1), slice(None, None, 2), (Ellipsis, 0), (None, 2), np.array([True, False, True])],
+    ids=str,
+)
+def test_an_error_at_an_element_that_is_taken_once_arrives_with_all_its_bits(index: Any) -> None:
+    x = w(np.ones((3, 2)))
+    y = x[index]
+    y.backward(np.full(y.shape, -0.0))
+    np.testing.assert_array_equal(np.signbit(x.grad[index]), True)
+
+
 def test_what_a_float32_leaf_sums_arrives_in_double_where_the_graph_is_double() -> None:
     x = w(np.float32(1.0))
     wide = x.astype(np.float64)
@@ -267,6 +288,24 @@ def test_a_seed_has_the_outputs_dtype() -> None:
     total(w(np.ones(2, np.float32))).backward()
     total(w(np.ones(2, np.float32))).backward(1)
     assert seen == [np.float32, np.float32]
+
+
+def test_an_error_that_is_a_tensor_inside_a_transform_is_cast_too() -> None:
+    seen = []
+
+    def rule(err: Any, y: Any, x: Any) -> Any:
+        seen.append(err.dtype)
+        return err * np.ones_like(x)
+
+    total = tl.local_rule(lambda x: x.sum(), rules=rule)
+
+    def f(z: Any) -> Any:
+        x = w(np.ones(2))
+        total(x).backward(z.astype(np.float32))
+        return np.sum(x.grad * z)
+
+    assert tl.grad(f)(3.0) == 12.0
+    assert seen[0] == np.float64
 
 
 def test_nothing_is_computed_for_inputs_that_need_no_gradient() -> None:
@@ -385,6 +424,14 @@ def test_a_slope_may_be_a_number_and_none_means_not_differentiable() -> None:
     assert c.grad is None or not c.grad.any()
 
 
+def test_no_error_goes_to_an_input_without_a_rule() -> None:
+    f = tl.local_rule(lambda a, b: np.sum(a) * np.sum(np.floor(b)), rules=(lambda err, y, a, b: np.full(2, err), None))
+    a, b = w([1.0, 2.0]), w([3.5, 4.5])
+    f(a, b).backward()
+    np.testing.assert_array_equal(a.grad, [1.0, 1.0])
+    assert b.grad is None
+
+
 def test_a_slope_is_broadcast_and_summed_like_numpys_own() -> None:
     product = tl.local_rule(lambda a, b: a * b, slopes=(lambda y, a, b: b, lambda y, a, b: a))
     a, b = w(np.ones((2, 3))), w([1.0, 2.0, 3.0])
@@ -411,6 +458,36 @@ def test_a_rule_gets_the_error_the_output_the_inputs_and_the_options() -> None:
     np.testing.assert_array_equal(x.grad, [3, -12])
 
 
+def test_a_function_with_a_rule_takes_arrays_of_a_class_of_their_own() -> None:
+    class Named(np.ndarray):
+        pass
+
+    twice = tl.local_rule(lambda x: 2.0 * x, slopes=2.0)
+    y = twice(np.ones(2).view(Named))
+    assert type(y) is Named
+    np.testing.assert_array_equal(y, [2.0, 2.0])
+
+
+def test_a_function_with_a_rule_leaves_arrays_of_another_kind_to_their_own_protocol() -> None:
+    class Other:
+        def __array_function__(self, fn: Any, types: Any, args: Any, kwargs: Any) -> str:
+            return "asked"
+
+    assert tl.local_rule(lambda x: 2.0 * x, slopes=2.0)(Other()) == "asked"
+
+
+def test_a_function_with_a_rule_may_give_a_number_of_python() -> None:
+    x = w(1.5)
+    y = tl.local_rule(lambda x: 2.0 * float(x), slopes=2.0)(x)
+    y.backward()
+    assert (y.item(), x.grad) == (3.0, 2.0)
+
+
+def test_nothing_times_infinity_is_nothing_and_no_warning() -> None:
+    with np.errstate(all="raise"):
+        np.testing.assert_array_equal(odot(np.zeros(2), np.array([np.inf, -np.inf])), [0.0, 0.0])
+
+
 def test_a_function_with_a_rule_is_itself_on_arrays_and_takes_tensors_by_keyword() -> None:
     f = tl.local_rule(lambda a, b: a - 2 * b, slopes=(1.0, -2.0))
     assert f(5.0, 1.0) == 3.0
@@ -420,6 +497,20 @@ def test_a_function_with_a_rule_is_itself_on_arrays_and_takes_tensors_by_keyword
     assert b.grad == -4.0
 
 
+def test_a_rule_gets_its_inputs_as_the_forward_step_computed_with_them() -> None:
+    seen: list[Any] = []
+
+    def rule(err: Any, y: Any, a: Any, b: Any) -> Any:
+        seen.append((a.dtype, b.dtype))
+        return err * b
+
+    product = tl.local_rule(lambda a, b: a * b, rules=(rule, lambda err, y, a, b: err * a))
+    narrow, wide = w(np.array([1.0, 2.0], np.float32)), np.array([3.0, 4.0])
+    for a, b in ((narrow, wide), (narrow, narrow), (narrow, np.array([3, 4]))):
+        np.sum(product(a, b)).backward()
+    assert seen == [(np.float64, np.float64), (np.float32, np.float32), (np.float64, np.int64)]
+
+
 def test_a_rule_that_may_broadcast_is_summed_by_the_engine() -> None:
     scale = tl.local_rule(
         lambda a, b: a * b, rules=(lambda err, y, a, b: err * b, lambda err, y, a, b: err * a), broadcasts=True
@@ -427,6 +518,12 @@ def test_a_rule_that_may_broadcast_is_summed_by_the_engine() -> None:
     b = w(2.0)
     np.sum(scale(np.array([1.0, 2.0, 3.0]), b)).backward()
     assert b.grad == 6.0
+
+
+def test_a_rule_that_may_broadcast_does_not_hand_back_fewer_axes() -> None:
+    total = tl.local_rule(lambda x: np.sum(x), rules=lambda err, y, x: np.ones(3), broadcasts=True)
+    with pytest.raises(ValueError, match=r"handed back shape \(3,\), but that input has shape \(1, 3\)"):
+        total(w(np.ones((1, 3)))).backward()
 
 
 @pytest.mark.parametrize(
@@ -621,6 +718,12 @@ def test_a_number_has_a_number_as_its_gradient() -> None:
     g = tl.grad(lambda x: np.reshape(x, (1,))[0])(2.0)
     assert type(g) is np.float64
     assert g == 1.0
+
+
+def test_a_number_is_the_value_of_what_gives_a_number() -> None:
+    for f in (np.sum, lambda x: x[0], lambda x: np.tanh(x @ x)):
+        value, _ = tl.value_and_grad(f)(np.ones(2))
+        assert type(value) is np.float64
 
 
 def test_an_operation_is_printed_by_its_name() -> None:

@@ -145,6 +145,18 @@ def test_a_changed_cell_default_or_net_is_noticed() -> None:
     np.testing.assert_allclose(out(X[None]), net(X[None]), rtol=1e-14)
 
 
+def test_an_array_that_only_an_attribute_holds_is_noticed_where_it_is_written_into() -> None:
+    class Layer:
+        __slots__ = ("w",)
+
+    layer = Layer()
+    layer.w = np.array([1.0, 2.0])
+    f = tl.jit(lambda x: x * layer.w)
+    np.testing.assert_array_equal(f(np.ones(2)), [1.0, 2.0])
+    layer.w[0] = 5.0
+    np.testing.assert_array_equal(f(np.ones(2)), [5.0, 2.0])
+
+
 def test_what_draws_or_counts_while_it_runs_is_refused() -> None:
     rng = np.random.default_rng(0)
     with pytest.raises(TypeError, match=r"jit\(<lambda>\): it changes 'rng', which would happen once"):

@@ -273,6 +273,17 @@ def test_a_leaf_of_the_outside_is_a_constant() -> None:
     np.testing.assert_array_equal(program(X), X * [1, 2, 3])
 
 
+def test_what_is_computed_from_a_leaf_of_the_outside_alone_hands_errors_on_with_its_options() -> None:
+    w = tl.Tensor(np.ones((2, 3)), requires_grad=True)
+
+    def f(x: Any) -> Any:
+        w.zero_grad()
+        np.sum(np.sum(w, axis=0) * x).backward()
+        return w.grad
+
+    same_bits(tl.record(f)(X)(X + 1), np.stack([X + 1, X + 1]))
+
+
 def test_an_index_array_of_the_outside_is_a_constant() -> None:
     index = np.array([2, 0])
     program = tl.record(lambda x: x[index])(X)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 import tinygrad_lecture as tl
-from tinygrad_lecture.engine.op import COMPOSED, OPS, PLAIN
+from tinygrad_lecture.engine.op import COMPOSED, OPS, PLAIN, Op
 
 nan, inf = np.nan, np.inf
 X = np.array([[0.4, -1.5, 2.5], [-0.0, 2.5, 7.25]])
@@ -198,11 +199,32 @@ def test_full_like_is_filled_with_numbers_or_with_a_tensor() -> None:
     t = tl.Tensor(X, requires_grad=True)
     same(np.full_like(t, 2), np.full_like(X, 2))
     same(np.full_like(t, 2.5, dtype=int, order="F", subok=False, shape=(3,)), np.full_like(X, 2.5, int, shape=(3,)))
+    assert np.full_like(t, 2.5, order="F").flags.f_contiguous
     c = tl.Tensor(0.5, requires_grad=True)
-    for filled in (np.full_like(t, c), np.full_like(t[0], c, shape=(2, 3), dtype=np.float32)):
+    for filled, dtype in (
+        (np.full_like(t, c), float),
+        (np.full_like(t.astype(np.float32), c), np.float32),
+        (np.full_like(t[0], c, shape=(2, 3), dtype=np.float32), np.float32),
+    ):
+        assert filled.dtype == dtype
         c.zero_grad()
         np.sum(filled * X).backward()
         np.testing.assert_allclose(c.grad, X.sum(), rtol=1e-6)
+
+
+# arguments by name
+
+
+@pytest.mark.parametrize("op", [op for fn, op in OPS.items() if getattr(fn, "op", None) is op], ids=lambda op: op.name)
+def test_an_operation_of_our_own_knows_its_arguments_by_the_names_of_its_parameters(op: Op) -> None:
+    names = [name.strip("=!") for name in op.signature.split(", ")]
+    assert sorted(names) == sorted(inspect.signature(op.forward).parameters)
+
+
+@pytest.mark.parametrize("fn", [tl.logistic, tl.relu, tl.softplus, tl.logsumexp], ids=lambda fn: fn.__name__)
+def test_a_function_of_our_own_takes_a_tensor_by_name(fn: Any) -> None:
+    (name, *_) = inspect.signature(fn).parameters
+    same(fn(**{name: tl.Tensor(X)}), fn(X))
 
 
 # methods of ufuncs

@@ -52,6 +52,21 @@ def test_too_few_values_give_no_finite_slope(fn: Any) -> None:
         assert not np.isfinite(gradient(lambda x, ddof=ddof: fn(x, ddof=ddof), [1.0, 2.0, 4.0])).any()
 
 
+@pytest.mark.parametrize(("a", "w"), [([1.0, np.inf], [1.0, 1.0]), ([1.0, 2.0], [1e-320, 1e-320])], ids=["∞", "tiny"])
+def test_where_no_error_arrives_a_weighted_average_hands_on_none_of_infinite_slopes(a: Any, w: Any) -> None:
+    ts = [tl.Tensor(x, requires_grad=True) for x in (a, w)]
+    with np.errstate(all="ignore"):
+        y = np.average(ts[0], weights=ts[1])
+        y.backward(0.0)
+    for t in ts:
+        np.testing.assert_array_equal(t.grad, [0.0, 0.0])
+
+
+def test_the_averages_of_no_rows_come_with_no_weights() -> None:
+    for y in np.average(tl.Tensor(np.zeros((0, 2))), axis=1, returned=True):
+        assert y.shape == (0,)
+
+
 def test_where_all_is_missing_no_error_arrives() -> None:
     x = np.array([[np.nan, np.nan], [1.0, 3.0]])
     for fn in (np.nanmean, np.nanmax, np.nanmin, np.nanvar, np.nanstd, np.nansum, np.nanprod):

@@ -32,6 +32,22 @@ def test_the_direction_of_a_norm_does_not_depend_on_its_size(exponent: int, p: f
     np.testing.assert_array_equal(slope(np.ldexp(x, exponent)), slope(x))
 
 
+@pytest.mark.parametrize("p", [-1, -2, -0.5])
+def test_the_slope_of_a_norm_that_the_smallest_decides_does_not_overflow(p: float) -> None:
+    t = tl.Tensor([[1e-300, -1e300], [1e300, np.inf]], requires_grad=True)
+    with np.errstate(all="ignore"):
+        y = np.linalg.norm(t, p, axis=1)
+    with np.errstate(all="raise", under="ignore"):
+        y.backward(np.ones(2))
+    np.testing.assert_array_equal(t.grad, [[1.0, 0.0], [1.0, 0.0]])
+
+
+@pytest.mark.parametrize("p", [np.inf, -np.inf])
+def test_the_error_of_a_largest_or_smallest_size_that_is_nan_goes_to_the_nan(p: float) -> None:
+    g = tl.grad(lambda x: np.linalg.norm(x, p))(np.array([1.0, np.nan, -3.0]))
+    np.testing.assert_array_equal(g, [0.0, np.nan, 0.0])
+
+
 @pytest.mark.parametrize(("p", "expected"), [(2, -3 / 8), (4, 6 / 8), (3, 0.0)])
 def test_a_norm_has_all_orders_where_one_element_is_zero(p: float, expected: float) -> None:
     """∂⁴/∂b⁴ at (2, 0) of √(a² + b²) is −3/a³, of ⁴√(a⁴ + b⁴) is 6/a³; ³√(a³ + |b|³) has a kink in its third order."""

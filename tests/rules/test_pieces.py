@@ -108,6 +108,9 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], type[Exception], str]] = {
     "meshgrid": (lambda t: np.meshgrid(t, indexing="yx"), ValueError, "'xy' or 'ij'"),
     "array_split into nothing": (lambda t: np.array_split(t, 0), ValueError, "at least one section"),
     "matrix_transpose of a vector": (lambda t: np.matrix_transpose(t[0]), ValueError, r"\(4,\)"),
+    "outer of no vector": (lambda t: np.linalg.outer(t[0], t), ValueError, r"outer.*vectors.*\(4,\).*\(2, 4\)"),
+    "outer of a number": (lambda t: np.linalg.outer(t, t[0]), ValueError, r"outer.*vectors.*\(2, 4\).*\(4,\)"),
+    "outer product with out=": (lambda t: np.add.outer(t, t, out=np.zeros((2, 4, 2, 4))), TypeError, "add.*out="),
     "diff backwards": (lambda t: np.diff(t, -1), ValueError, "negative"),
 }
 
@@ -140,6 +143,9 @@ def test_integers_and_booleans_keep_to_numpys_ways() -> None:
         (lambda x: np.take(x, [True, False]), whole),
         (lambda x: np.resize(x, (2, 3)), whole),
         (lambda x: np.resize(x[:0], (2, 3)), whole),
+        (lambda x: np.take(x, [0, 0], axis=-1), np.array(5)),
+        (np.atleast_3d, whole[:0]),
+        (lambda x: np.gradient(x[:2], [0, 3]), whole),
         (np.std, whole),
         (np.median, whole),
     ]

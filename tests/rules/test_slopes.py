@@ -13,11 +13,14 @@ from hypothesis import strategies as st
 
 import tinygrad_lecture as tl
 from tests.cases import title
-from tests.cases.exact import EXACT, Exact
+from tests.cases.exact import EXACT, Exact, sinc_derivative
+from tests.cases.exact_special import erfcx_derivative
 from tests.cases.numbers import FEWER, FEWEST, HARD, INFO, grid, inside, number
 from tests.cases.underflow import UNDERFLOW
 from tests.oracles import NUDGE, misjudged
 from tinygrad_lecture.engine.op import OPS
+from tinygrad_lecture.rules.special import erfcx_slope
+from tinygrad_lecture.rules.trigonometric import sinc_slope
 
 ENTRIES = {f"{name} {k}" if k else name: e for name, entries in EXACT.items() for k, e in enumerate(entries)}
 QUICK = {name: [e for e in entries if not e.slow] for name, entries in EXACT.items()}
@@ -168,6 +171,38 @@ def test_the_mixed_derivatives_of_power_agree_at_exponent_0() -> None:
     x, p = np.float64(2.0), np.float64(0.0)
     assert tl.grad(in_base, argnums=1)(x, p) == 0.5
     assert tl.grad(in_exponent, argnums=0)(x, p) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("slope", "exactly", "switch"),
+    [(erfcx_slope, erfcx_derivative, 0.55), (sinc_slope, sinc_derivative, 2.75 / np.pi)],
+    ids=["erfcx", "sinc"],
+)
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_a_slope_of_two_forms_keeps_its_digits_where_they_meet(
+    slope: Any, exactly: Any, switch: float, order: int
+) -> None:
+    for x in switch * np.array([0.95, 0.99, 1 - 1e-9, 1 + 1e-9, 1.01, 1.05]):
+        with mp.workdps(60):
+            wrong = misjudged(lambda x: exactly(x, order), [mp.mpf(x)], float(slope(x, order)), INFO[np.float64])
+        assert not wrong, f"{x}: {wrong}"
+
+
+@pytest.mark.parametrize(("a", "b"), [(0.49, 0.9), (0.9, 0.49), (0.9, 0.9)])
+def test_the_slopes_of_an_angle_keep_their_digits_where_its_hypotenuse_overflows(a: float, b: float) -> None:
+    at = [float(INFO[np.float64].max) * x for x in (a, b)]
+    slopes: list[Any] = [lambda a, b: b / (a * a + b * b), lambda a, b: -a / (a * a + b * b)]
+    for got, slope in zip(tl.grad(np.arctan2, argnums=(0, 1))(*at), slopes, strict=True):
+        with mp.workdps(60):
+            wrong = misjudged(slope, [mp.mpf(x) for x in at], float(got), INFO[np.float64])
+        assert not wrong
+
+
+def test_a_slope_that_goes_by_its_values_goes_by_those_of_each_run() -> None:
+    slope = tl.grad(lambda a: np.sum(np.arctan2(a, np.array([2.0, 3e-200]))))
+    program = tl.record(slope)(np.array([1.0, 2.0]))
+    for a in (np.array([1.0, 2.0]), np.array([1e-310, 1e200])):
+        assert program(a).tobytes() == slope(a).tobytes()
 
 
 # the table itself

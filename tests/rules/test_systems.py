@@ -109,6 +109,14 @@ def test_a_matrix_that_is_not_finite_spoils_its_own_slopes_alone() -> None:
     np.testing.assert_allclose(t.grad[1], 8.0 * np.eye(4), rtol=1e-15, atol=1e-14)
 
 
+def test_where_no_error_arrives_a_determinant_hands_on_none_of_an_infinite_cofactor() -> None:
+    t = tl.Tensor([[np.inf, 1.0], [1.0, 1.0]], requires_grad=True)
+    with np.errstate(invalid="ignore"):
+        y = np.linalg.det(t)
+    y.backward(0.0)
+    np.testing.assert_array_equal(t.grad, np.zeros((2, 2)))
+
+
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 5])
 def test_all_orders_of_a_determinant_hold_at_zero(n: int) -> None:
     """∂ⁿ det/∂A_11 … ∂A_nn is 1 everywhere, also at the zero matrix, where all lower orders vanish."""

@@ -17,6 +17,7 @@ from hypothesis.extra import numpy as hnp
 
 import tinygrad_lecture as tl
 from tinygrad_lecture import Tensor, grad, value_and_grad
+from tinygrad_lecture.engine.tree import paths
 
 small = st.floats(-2.0, 2.0)
 EPS = np.finfo(float).eps
@@ -223,6 +224,17 @@ def test_a_gradient_has_the_form_of_its_argument(name: str) -> None:
     for k, (slope, x) in enumerate(zip(leaves_of(g), leaves_of(tree), strict=True), 1):
         np.testing.assert_array_equal(slope, 2 * k * np.asarray(x))
     assert value == sum(np.sum(k * np.asarray(x) ** 2) for k, x in enumerate(leaves_of(tree), 1))
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_the_path_of_a_leaf_is_the_python_that_reaches_it(name: str) -> None:
+    tree = TREES[name]
+    assert [id(eval(f"tree{path}", {"tree": tree})) for path in paths(tree)] == [id(x) for x in leaves_of(tree)]
+
+
+def test_the_path_of_a_field_is_its_name() -> None:
+    tree = {"a": [Pair(1.0, Layer(2.0, 3.0))]}
+    assert paths(tree) == ["['a'][0].left", "['a'][0].right.W", "['a'][0].right.b"]
 
 
 def test_a_default_dict_keeps_its_factory() -> None:

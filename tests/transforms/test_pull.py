@@ -127,6 +127,28 @@ def test_an_output_used_twice_gets_both_errors() -> None:
     assert not np.shares_memory(y1, y2)
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 1, 0), (2, 0, 3, 1)], ids=str)
+def test_errors_that_arrive_at_several_outputs_meet_before_they_go_on(order: tuple[int, ...]) -> None:
+    """Each node hands on one error, the sum: whichever of the outputs is the youngest."""
+    ran: list[float] = []
+
+    def rule(err: Any, y: Any, x: Any) -> Any:
+        ran.append(float(err))
+        return 2.0 * err
+
+    twice = tl.local_rule(lambda x: 2.0 * x, rules=rule)
+
+    def chain(x: Any) -> list[Any]:
+        made = [twice(x)]
+        for _ in range(3):
+            made.append(twice(made[-1]))
+        return [made[k] for k in order]
+
+    _, pull_back = tl.vjp(chain, 1.0)
+    assert pull_back([1.0] * 4) == (30.0,)
+    assert ran == [1.0, 3.0, 7.0, 15.0]
+
+
 def test_an_argument_that_no_output_depends_on_gets_zeros_of_its_dtype() -> None:
     y, pull_back = vjp(lambda x, z: x * 2.0, 1.0, {"z": np.ones(2, np.float32)})
     gx, gz = pull_back(3.0)

@@ -126,7 +126,7 @@ def rules(
     signature: str | Callable[..., Bound] | None = None,
     forward: Callable[..., Any] | None = None,
     broadcasts: bool = False,
-) -> Op:
+) -> None:
     """Declare an operation by its rules, one per input: rule(err, y, *x, **options), linear in err.
 
     each: in place of them, one each(k, err, y, *x, **options) for any number of inputs.
@@ -136,7 +136,6 @@ def rules(
     op.rules, op.each, op.broadcasts, op.differentiable = per_input, each, broadcasts, True
     op.promotes = len(per_input) > 1 or each is not None
     op.forward = forward or op.forward
-    return op
 
 
 def constant(fn: Any, signature: str | None = None) -> Op:
@@ -161,8 +160,10 @@ def plain(fn: Any, answer: Callable[..., Any]) -> None:
 
 def _declare(fn: Any, signature: str | Callable[..., Bound] | None, n_inputs: int) -> Op:
     op = op_of(fn)
-    op.forward = getattr(fn, "__wrapped__", fn) if getattr(fn, "op", None) is op else fn
-    sorts(op, signature or ", ".join("abcdefgh"[:n_inputs]))
+    ours = getattr(fn, "op", None) is op
+    op.forward = fn.__wrapped__ if ours else fn
+    names = fn.__wrapped__.__code__.co_varnames if ours else "abcdefgh"  # a ufunc's inputs have none
+    sorts(op, signature or ", ".join(names[:n_inputs]))
     return op
 
 

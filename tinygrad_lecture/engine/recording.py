@@ -194,7 +194,7 @@ def user_expression() -> str:
 
     frame, called = user_frame()
     spots = list(frame.f_code.co_positions())
-    first, last, begin, end = spots[frame.f_lasti // 2] if frame.f_lasti >= 0 else (None,) * 4
+    first, last, begin, end = spots[frame.f_lasti // 2]
     if first is None or last is None or begin is None or end is None:
         return " ".join(f"{name}(" for name in called)
     lines = [linecache.getline(frame.f_code.co_filename, n) for n in range(first, last + 1)]

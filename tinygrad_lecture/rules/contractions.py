@@ -89,7 +89,7 @@ def _tensordot_axes(a: Array, b: Array, axes: Any) -> tuple[Axes, Axes]:
     m, n = np.ndim(a), np.ndim(b)
     if not isinstance(axes, Iterable):
         return tuple(range(m - axes, m)), tuple(range(axes))
-    of_a, of_b = (tuple(np.atleast_1d(np.asarray(k, dtype=int)).tolist()) for k in axes)
+    of_a, of_b = (tuple(np.atleast_1d(k).tolist()) for k in axes)
     return tuple(k % m for k in of_a), tuple(k % n for k in of_b)
 
 

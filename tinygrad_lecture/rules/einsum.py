@@ -22,7 +22,7 @@ def letters(subscripts: str, shapes: Iterable[tuple[int, ...]]) -> tuple[list[st
     operands = left.split(",")
     spare = [c for c in LETTERS if c not in subscripts]
     hidden = [len(s) - len(t.replace("...", "")) if "..." in t else 0 for s, t in zip(shapes, operands, strict=True)]
-    stretch = "".join(spare[: max(hidden, default=0)])
+    stretch = "".join(spare[: max(hidden)])
     if not arrow:
         once = sorted(c for c in set(left) - {",", "."} if left.count(c) == 1)
         out = ("..." if stretch else "") + "".join(once)
