@@ -19,6 +19,6 @@ UNDERFLOW: dict[str, str] = {
     **dict.fromkeys([f"scipy.special.{name}" for name in ("i1", "iv", "j1", "jv")], SQUARE),
     **dict.fromkeys(["tl.logistic", "scipy.special.expit", "erfcx_slope", "scipy.special.erfcx"], TINY),
     **dict.fromkeys(["np.arctan2", "np.hypot", "cosine", "np.divide", "np.tanh"], TINY),
-    **dict.fromkeys(["np.expm1", "np.sin", "np.cos", "np.power", "**", "scipy.special.logit"], NUMPY),
+    **dict.fromkeys(["np.expm1", "np.sin", "np.cos", "np.power", "np.float_power", "**", "scipy.special.logit"], NUMPY),
 }
 """Title of an operation → why it underflows."""

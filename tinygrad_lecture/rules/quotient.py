@@ -11,10 +11,11 @@ from ..engine.values import Array
 def over_again(q: Array, a: Array, b: Array) -> Array:
     """q/b for the quotient q = a/b, that is a/b²: b² itself would overflow, or underflow.
 
-    Where q is subnormal it has lost digits that count again for a small b: there a is enlarged first.
+    Where q is subnormal it has lost digits that count again for |b| < 1: there a is enlarged first. Not elsewhere, since
+    a small error that arrives goes through the enlargement too, and could underflow.
     """
     info = np.finfo(q.dtype)
-    lost = np.abs(q) < info.smallest_normal
+    lost = (np.abs(q) < info.smallest_normal) & (np.abs(b) < 1.0)
     if lost.__class__ is not Tensor and not (lost.any() if lost.ndim else lost):
         return q / b
     scale = np.where(lost, info.eps, 1.0)
