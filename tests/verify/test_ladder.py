@@ -303,3 +303,13 @@ def test_sixty_digits_without_forward_mode_are_a_note() -> None:
     result = gradcheck(np.tanh, X, rungs=("central", "mpmath"))
     assert {e.rung for e in result.elements} == {"central"}
     assert result.notes == ("rung mpmath not possible for 8: its tolerance needs the rung forward",)
+
+
+def test_a_complex_step_alone_does_not_outvote_the_extrapolation() -> None:
+    f = lambda x: np.sum(
+        np.sin(30 * x) + 1e-6 * np.abs(x)
+    )  # not analytic by so little that central differences miss it
+    rungs = ("central", "richardson", "complex")
+    result = tl.gradcheck(f, np.array([0.3, -0.7]), rungs=rungs, raise_on_fail=False)
+    assert result, str(result)
+    assert any("f is not analytic" in note for note in result.notes)
