@@ -84,37 +84,35 @@ def errors_at_ends(
     with np.errstate(divide="ignore", invalid="ignore"):  # an infinite slope meets ⊙, not the user
         if differentiable:
             starts = [(y, err if err.__class__ is Tensor else leaf(err, needs=False)) for y, err in starts]
-            return _walk(starts, first, last, odot, False, watch)
-        ends, outside = _walk(starts, first, last, odot if watch else mul, True, watch)
+            return walk(starts, first, last, odot, False, watch)
+        ends, outside = walk(starts, first, last, odot if watch else mul, True, watch)
         if not watch and _any_nan(ends):
-            ends, outside = _walk(starts, first, last, odot, True, watch)
+            ends, outside = walk(starts, first, last, odot, True, watch)
     return _unaliased(ends, [err for _, err in starts]), outside
 
 
-def _walk(starts: Starts, first: int, last: int, times: Any, raw: bool, watch: Watch | None) -> tuple[Ends, bool]:
-    """The walk itself. Errors wait under the stamps of their nodes; `youngest` is a heap of those to go on from."""
-    ends: dict[int, list[Any]] = {}  # where errors stay
-    waiting: dict[int, list[Any]] = {}
-    youngest: list[int] = []
+def walk(
+    starts: Starts, first: int, last: int, times: Any, raw: bool, watch: Watch | None = None, only: int | None = None
+) -> tuple[Ends, bool]:
+    """The walk itself: node by node, each applies its local rules to the error that arrived.
+
+    raw: rules get values, not Tensors; times: ⊙, or the plain product; only: the one input that a node hands on to,
+    all by default. What is handed on comes in the shape and dtype of the input.
+    """
+    ends: Ends = []
     outside = False
-    arriving = starts
-    while True:
-        for x, e in arriving:
-            stamp = x.stamp
-            there = waiting if x.inputs and stamp > last else ends
-            entry = there.get(stamp)
-            if entry is not None:
-                entry[1] = entry[1] + e  # summed with what has arrived from elsewhere
-                continue
-            there[stamp] = [x, e]
-            if there is waiting:
-                heappush(youngest, -stamp)
-        if not youngest:
-            return [(x, e) for x, e in ends.values()], outside
+    arrived: dict[int, list[Any]] = {}  # stamp → the node, and the sum of the errors so far
+    for y, err in starts:
+        arrived[y.stamp] = [y, arrived[y.stamp][1] + err if y.stamp in arrived else err]
+    youngest = sorted([-stamp for stamp in arrived])  # a heap
+    while youngest:
         stamp = -heappop(youngest)
-        n, err = waiting.pop(stamp)
+        n, err = arrived.pop(stamp)
         inputs = n.inputs
-        values = []
+        if not inputs or stamp <= last:
+            ends.append((n, err))
+            continue
+        op, options, values = n.op, n.options, []
         for x in inputs:
             if x.__class__ is Tensor:
                 if x.stamp > stamp:
@@ -123,54 +121,47 @@ def _walk(starts: Starts, first: int, last: int, times: Any, raw: bool, watch: W
             else:
                 values.append(x)
         out = n._data if raw else n
-        if n.op.promotes:
+        if op.promotes:
             values = promoted(values, out)
-        arriving = []
-        for k, x in enumerate(inputs):
-            if x.__class__ is not Tensor or not x.needs:
+        slopes = op.slopes
+        k = -1
+        for x in inputs:
+            k += 1
+            if x.__class__ is not Tensor or not x.needs or (only is not None and k != only):
                 continue  # nothing is computed for what needs no error
-            if x.stamp < first:
+            at = x.stamp
+            if at < first:
                 outside = True
                 continue
-            e = handed_on(n, k, x, err, out, values, times)
-            if e is None:
-                continue
+            if slopes is not None:
+                slope = slopes[k]
+                if slope is None:
+                    continue
+                if slope.__class__ is float:
+                    e = err if slope == 1.0 else err * slope
+                else:
+                    e = times(err, slope(out, *values, **options) if options else slope(out, *values))
+            elif op.each is not None:
+                e = op.each(k, err, out, *values, **options)
+            else:
+                rule = op.rules[k]
+                if rule is None:
+                    continue
+                e = rule(err, out, *values, **options)
+            value = x._data
+            if e.__class__ is not value.__class__ or (
+                e.__class__ is np.ndarray and (e.shape != value.shape or e.dtype is not value.dtype)
+            ):
+                e = fitted(e, n, k, x)
             if watch is not None:
                 watch(n, k, err, e)
-            arriving.append((x, e))
-
-
-def handed_on(n: Tensor, k: int, x: Tensor, err: Array, out: Array, values: list[Array], times: Any) -> Array:
-    """What node n hands on to its input k, the Tensor x, of the error that arrived; None where nothing is.
-
-    out, values: its output and inputs, raw or as Tensors, as its local rule gets them; times: ⊙, or the plain
-    product. The error comes in the shape and dtype of x.
-    """
-    op: Any = n.op
-    slopes = op.slopes
-    if slopes is not None:
-        slope = slopes[k]
-        if slope is None:
-            return None
-        if slope.__class__ is float:
-            e = err if slope == 1.0 else err * slope
-        else:
-            e = times(err, slope(out, *values, **n.options))
-    elif op.each is not None:
-        e = op.each(k, err, out, *values, **n.options)
-    else:
-        rule = op.rules[k]
-        if rule is None:
-            return None
-        e = rule(err, out, *values, **n.options)
-    value = x._data if out.__class__ is not Tensor else x
-    if (
-        e.__class__ is not value.__class__
-        or e.__class__ is Tensor
-        or (e.__class__ is np.ndarray and (e.shape != value.shape or e.dtype is not value.dtype))
-    ):
-        return fitted(e, n, k, x)
-    return e
+            entry = arrived.get(at)
+            if entry is None:
+                arrived[at] = [x, e]
+                heappush(youngest, -at)
+            else:
+                entry[1] = entry[1] + e
+    return ends, outside
 
 
 def promoted(values: list[Array], out: Array) -> list[Array]:
@@ -178,9 +169,9 @@ def promoted(values: list[Array], out: Array) -> list[Array]:
 
     A rule that works on a float32 input alone would lose what a float64 partner gave the output.
     """
+    dtype = out.dtype
     for v in values:
-        if v.__class__ is not float and (v.__class__ is not out.__class__ or v.dtype is not out.dtype):
-            dtype = out.dtype
+        if v.__class__ is not float and (v.__class__ is not out.__class__ or v.dtype is not dtype):
             return [_promoted(v, dtype) for v in values]
     return values
 

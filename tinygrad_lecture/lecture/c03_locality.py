@@ -24,7 +24,7 @@ import numpy as np
 from ..engine.op import Op
 from ..engine.tensor import Tensor, apply
 from ..engine.values import Array
-from ..engine.walk import arriving, errors_at_ends, handed_on, promoted
+from ..engine.walk import arriving, errors_at_ends, walk
 from ..nn.mlp import MLP
 from ..rules.network import squared_error
 from ..transforms import value_and_grad
@@ -86,11 +86,10 @@ def _alone(y: Tensor) -> bool:
 
     def by_itself() -> dict[int, Array]:
         node = apply(op, tuple(copies), options)  # a node of its own, without a history
-        out, values = node.numpy()[()], [x.numpy()[()] if x.__class__ is Tensor else x for x in copies]
-        values = promoted(values, out) if op.promotes else values
-        with np.errstate(divide="ignore", invalid="ignore"):  # as in the walk
-            handed = {k: handed_on(node, k, copies[k], err.copy(), out, values, np.multiply) for k in walked}
-        return {k: e for k, e in handed.items() if e is not None}
+        handed: dict[int, Array] = {}
+        with np.errstate(divide="ignore", invalid="ignore"):  # as in the walk above
+            walk([(node, err.copy())], 0, 0, np.multiply, True, lambda n, k, err, e: handed.update({k: e}))
+        return handed
 
     alone = Context().run(by_itself)
     return alone.keys() == walked.keys() and all(np.array_equal(alone[k], walked[k], equal_nan=True) for k in walked)

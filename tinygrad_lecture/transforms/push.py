@@ -11,7 +11,7 @@ from ..engine.primitives import cast, odot
 from ..engine.recording import enclosed, unchecked
 from ..engine.tensor import Tensor, leaf
 from ..engine.values import Array
-from ..engine.walk import errors_at_ends, handed_on, promoted
+from ..engine.walk import errors_at_ends, promoted, walk
 from .arguments import (
     alike,
     detached,
@@ -69,7 +69,7 @@ def pushed(outs: list[Any], inputs: list[Tensor], changes: Mapping[int, Array], 
             total = None
             for k, x in enumerate(n.inputs):
                 if x.__class__ is Tensor and x.stamp in known:
-                    part = _passed_on(n, k, x, known[x.stamp], out, values)
+                    part = _passed_on(n, k, known[x.stamp], out, values)
                     total = part if total is None else total if part is None else total + part
             if total is not None:
                 known[n.stamp] = total
@@ -90,11 +90,11 @@ def _made_from(outs: list[Any], inputs: list[Tensor]) -> list[Tensor]:
     return [found[stamp] for stamp in sorted(found)]
 
 
-def _passed_on(n: Tensor, k: int, x: Tensor, change: Array, out: Array, values: list[Array]) -> Array:
-    """How node n changes when its input k, the Tensor x, does; None where it does not."""
+def _passed_on(n: Tensor, k: int, change: Array, out: Array, values: list[Array]) -> Array:
+    """How node n changes when its input k does; None where it does not."""
     op: Any = n.op
     if op.slopes is None:
-        return _transposed(n, k, x, change, out, values)
+        return _transposed(n, k, change, raw=out.__class__ is not Tensor)
     slope = op.slopes[k]
     if slope is None:
         return None
@@ -106,14 +106,14 @@ def _passed_on(n: Tensor, k: int, x: Tensor, change: Array, out: Array, values: 
     return part if part.shape == n.shape else np.broadcast_to(part, n.shape)
 
 
-def _transposed(n: Tensor, k: int, x: Tensor, change: Array, out: Array, values: list[Array]) -> Array:
+def _transposed(n: Tensor, k: int, change: Array, *, raw: bool) -> Array:
     """The transpose of a rule: since it is linear in err, ⟨rule(err), change⟩ has by err the gradient that is asked."""
     with enclosed():
         err = leaf(np.zeros(n.shape, n.dtype)[()])
-        e = handed_on(n, k, x, err, out, values, odot)
-        if e.__class__ is not Tensor or not e.needs:
-            return None
-    as_tensors = out.__class__ is Tensor
+        handed, _ = walk([(n, err)], 0, n.stamp - 1, odot, raw, only=k)  # one step, to the node's own input
+    if not handed or handed[0][1].__class__ is not Tensor or not handed[0][1].needs:
+        return None
+    e = handed[0][1]
     arriving = change if change.dtype == e.dtype else cast(change, e.dtype)
-    ends, _ = errors_at_ends([(e, arriving)], first=err.stamp, last=err.stamp, differentiable=as_tensors)
+    ends, _ = errors_at_ends([(e, arriving)], first=err.stamp, last=err.stamp, differentiable=not raw)
     return ends[0][1] if ends else None
