@@ -139,7 +139,7 @@ def declare() -> None:
     slopes(sp.i0, lambda y, x: sp.i1(x))
     slopes(sp.i1, lambda y, x: 0.5 * sp.i0(x) + 0.5 * sp.iv(2.0, _normal(x)))
     slopes(sp.j0, lambda y, x: -sp.j1(x))
-    slopes(sp.j1, lambda y, x: np.where(np.abs(x) < 1, 0.5 * (sp.j0(x) - sp.jv(2.0, x)), sp.j0(x) - y / x))
+    slopes(sp.j1, lambda y, x: np.where(np.abs(x) < 4, 0.5 * (sp.j0(x) - sp.jv(2.0, x)), sp.j0(x) - y / x))
     slopes(sp.y0, lambda y, x: -sp.y1(x))
     slopes(sp.y1, lambda y, x: sp.y0(x) - y / x)
 
