@@ -99,6 +99,10 @@ def declared(fn: Callable[..., Any], per_input: tuple[Rule, ...], *, elementwise
     return op
 
 
+_PLAIN = frozenset({np.ndarray, np.float64, np.float32, float, int, type(None), tuple})
+"""Classes that a function of ours meets most; with arguments of these alone it runs as it is."""
+
+
 def differentiable(fn: F, op: Op) -> F:
     """A function that runs as it is on arrays, and is recorded as `op` where it meets a Tensor."""
 
@@ -107,11 +111,15 @@ def differentiable(fn: F, op: Op) -> F:
         for x in args:
             if x.__class__ is Tensor:
                 return call(op, args, kwargs)
-        for x in kwargs.values():
-            if x.__class__ is Tensor:
-                return call(op, args, kwargs)
+            if x.__class__ not in _PLAIN:
+                break
+        else:
+            if not kwargs:
+                return fn(*args)
+        if any(x.__class__ is Tensor for x in (*args, *kwargs.values())):
+            return call(op, args, kwargs)
         for x in args:  # as NumPy does with its own functions, for arrays of another kind
-            if x.__class__ is not np.ndarray and hasattr(x, "__array_function__") and not isinstance(x, np.ndarray):
+            if hasattr(x, "__array_function__") and not isinstance(x, np.ndarray):
                 return x.__array_function__(function, (x.__class__,), args, kwargs)
         return fn(*args, **kwargs)
 

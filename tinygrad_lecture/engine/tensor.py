@@ -25,6 +25,7 @@ from .values import Array, must_float, named, one_array, operand, owned, real
 next_stamp = count(1).__next__
 CAST, TRUNCATE, DETACH, GETITEM = (Op(name) for name in ("cast", "truncate", "detach", "getitem"))
 NO_OPTIONS: dict[str, Any] = {}
+_new = object.__new__
 _NUMBERS = frozenset({float, int, bool, np.float64, np.float32, np.bool_, np.int64, type(None)})
 
 
@@ -306,9 +307,19 @@ def node(op: Op, inputs: tuple[Any, ...], options: dict[str, Any], data: Array) 
                 break
     if mode.observed:
         return _observed(mode, op, inputs, options, data, needs)
+    t = _new(Tensor)  # what `_fill` does, in place: every operation comes this way
+    t._data = data
+    t.op = op
+    t.needs = needs
+    t.grad = None
+    t.stamp = next_stamp()
     if needs:
-        return _fill(Tensor.__new__(Tensor), data, op, inputs, options, True)
-    return _fill(Tensor.__new__(Tensor), data, op, (), NO_OPTIONS, False)
+        t.inputs = inputs
+        t.options = options
+    else:
+        t.inputs = ()
+        t.options = NO_OPTIONS
+    return t
 
 
 def _observed(mode: Mode, op: Op, inputs: tuple[Any, ...], options: dict[str, Any], data: Array, needs: bool) -> Tensor:
@@ -365,9 +376,11 @@ def apply(op: Op, inputs: tuple[Any, ...], options: dict[str, Any]) -> Tensor:
             raw = [x._data if x.__class__ is Tensor else x for x in inputs]
             break
     try:
-        data = op.forward(*raw, **options)
+        data = op.forward(*raw, **options) if options else op.forward(*raw)
     except (ValueError, IndexError) as error:
         raise named(error, op.name, inputs) from error
+    if data.__class__ is np.float64:
+        return node(op, inputs, options, data)
     if data.__class__ is not np.ndarray and not isinstance(data, np.generic):
         data = one_array(data, op.name)
     t = node(op, inputs, options, data)

@@ -10,6 +10,12 @@ Array = Any
 """What NumPy computes with: an ndarray, a NumPy scalar, a Python number, and here a Tensor."""
 
 
+def shape_of(x: Any) -> tuple[int, ...]:
+    """`np.shape(x)`, in a third of the time where x knows its own."""
+    shape: tuple[int, ...] | None = getattr(x, "shape", None)
+    return np.shape(x) if shape is None else shape
+
+
 def keep_freed_memory() -> None:
     """Let the C library keep the memory that is freed, up to 64 MB, for what is computed next.
 

@@ -169,10 +169,11 @@ def promoted(values: list[Array], out: Array) -> list[Array]:
 
     A rule that works on a float32 input alone would lose what a float64 partner gave the output.
     """
-    dtype = out.dtype
+    kind = out.__class__
+    dtype = out.dtype if kind is np.ndarray or kind is Tensor else None  # that of a NumPy scalar is its class
     for v in values:
-        if v.__class__ is not float and (v.__class__ is not out.__class__ or v.dtype is not dtype):
-            return [_promoted(v, dtype) for v in values]
+        if v.__class__ is not float and (v.__class__ is not kind or (dtype is not None and v.dtype is not dtype)):
+            return [_promoted(v, out.dtype) for v in values]
     return values
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..engine.recording import current, here
 from ..engine.tensor import Tensor, leaf, next_stamp
-from ..engine.values import Array
+from ..engine.values import Array, shape_of
 
 
 class Weights:
@@ -159,7 +159,7 @@ def must_fit(parts: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) ->
         unknown = next(name for name in parts if name not in shapes)
         raise ValueError(f"unknown parameter {unknown!r}; this net has {', '.join(shapes)}")
     for name, value in parts.items():
-        if getattr(value, "shape", None) != shapes[name] and np.shape(value) != shapes[name]:
+        if shape_of(value) != shapes[name]:
             raise ValueError(f"{name} has shape {np.shape(value)}, this net needs {shapes[name]}")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..engine.op import Op, rules, slopes
 from ..engine.primitives import own
-from ..engine.values import Array
+from ..engine.values import Array, shape_of
 from .elementwise import sech2
 from .reduction import axes_of, kept
 
@@ -153,12 +153,13 @@ def linear(x: Array, w: Array, b: Array = None) -> Array:
     Returns (…, m). Raises ValueError where n or m do not fit. Source: C1, C6.
     """
     x, w = np.asarray(x), np.asarray(w)
-    if w.ndim != 2 or x.ndim == 0 or x.shape[-1] != w.shape[1] or (b is not None and np.shape(b) != w.shape[:1]):
+    shape, (m, n) = x.shape, w.shape if w.ndim == 2 else (-1, -1)
+    if shape[-1:] != (n,) or (b is not None and shape_of(b) != (m,)):
         raise ValueError(f"x must be (…, n), w (m, n), b (m,); they are {x.shape}, {w.shape}, {np.shape(b)}")
-    y = x.dot(w.T) if x.ndim <= 2 else x @ w.T
+    y = x.dot(w.T) if len(shape) <= 2 else x @ w.T
     if b is None:
         return y
-    return np.add(y, b, out=y) if b.__class__ is np.ndarray and b.dtype is y.dtype else y + b
+    return np.add(y, b, y) if b.__class__ is np.ndarray and b.dtype is y.dtype else y + b
 
 
 def _linear_weights(err: Array, y: Array, x: Array, w: Array, b: Array = None) -> Array:
@@ -184,7 +185,7 @@ rules(
 
 
 def _patterns(out: Array) -> int:
-    shape: tuple[int, ...] = getattr(out, "shape", ())  # of a Tensor too; np.shape would take longer
+    shape = shape_of(out)
     return shape[0] if shape else 1
 
 
@@ -196,13 +197,13 @@ def squared_error(out: Array, target: Array) -> Array:
     Raises ValueError where the shapes differ, since (T,) against (T, 1) would broadcast to (T, T).
     Source: C1, C8.
     """
-    d = np.asarray(out)
-    if d.shape != np.shape(target):
-        raise ValueError(f"out of shape {d.shape} and target of shape {np.shape(target)} must have the same shape")
-    if d.size == 0:
+    shape = shape_of(out)
+    if shape != shape_of(target):
+        raise ValueError(f"out of shape {shape} and target of shape {shape_of(target)} must have the same shape")
+    if 0 in shape:
         raise ValueError("there are no patterns to average over")
-    d = np.subtract(d, target).ravel()
-    return 0.5 * d.dot(d) / _patterns(np.asarray(out))
+    d = np.subtract(out, target).ravel()
+    return 0.5 * d.dot(d) / _patterns(out)
 
 
 rules(

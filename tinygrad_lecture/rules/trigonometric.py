@@ -19,7 +19,7 @@ def sech2(x: Array) -> Array:
         c = 1.0 / np.cosh(x)
         return c * c
     with np.errstate(over="ignore"):  # 1/∞ is right
-        c = 1.0 / np.cosh(x)
+        c = np.reciprocal(np.cosh(x))
     return c * c
 
 
