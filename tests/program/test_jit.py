@@ -145,6 +145,38 @@ def test_a_changed_cell_default_or_net_is_noticed() -> None:
     np.testing.assert_allclose(out(X[None]), net(X[None]), rtol=1e-14)
 
 
+def test_a_leaf_or_a_net_written_since_is_noticed_and_equal_values_are_not_recorded_anew() -> None:
+    w, net = tl.Tensor([2.0]), tl.MLP([3, 2, 1])
+    times, out = tl.jit(lambda x: x * w), tl.jit(lambda x: net(x))
+    for new in (3.0, 3.0, -0.0):
+        w.assign([new])
+        np.testing.assert_array_equal(times(np.ones(1)), [new])
+        assert np.signbit(times(np.ones(1))[0]) == np.signbit(new)
+        net.weights.add(np.full_like(net.w, new))
+        np.testing.assert_allclose(out(X[None]), net(X[None]), rtol=1e-14)
+    known = next(iter(times.programs.values()))
+    w.assign(w.numpy())
+    times(np.ones(1))
+    assert next(iter(times.programs.values())) is known
+
+
+def test_frozen_data_that_holds_something_that_changes_is_looked_into() -> None:
+    @dataclass(frozen=True)
+    class Held:
+        k: float
+        table: Any
+
+    fixed, array, numbers = Held(2.0, 3.0), Held(2.0, np.ones(1)), Held(2.0, [1.0])
+    f = tl.jit(lambda x: x * fixed.table * array.table * numbers.table[0])
+    np.testing.assert_array_equal(f(np.ones(1)), [3.0])
+    array.table[0] = 5.0
+    np.testing.assert_array_equal(f(np.ones(1)), [15.0])
+    numbers.table[0] = 2.0
+    np.testing.assert_array_equal(f(np.ones(1)), [30.0])
+    fixed = Held(2.0, 1.0)
+    np.testing.assert_array_equal(f(np.ones(1)), [10.0])
+
+
 def test_an_array_that_only_an_attribute_holds_is_noticed_where_it_is_written_into() -> None:
     class Layer:
         __slots__ = ("w",)

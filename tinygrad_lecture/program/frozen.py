@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -95,7 +95,9 @@ def _global_generators() -> Any:
 
 def stale(program: Program) -> bool:
     """Whether an array or Tensor that a constant was copied from has other values now."""
-    for v, origin in program.origins.items():
+    for v, (origin, stamp) in program.origins.items():
+        if origin.__class__ is Tensor and origin.stamp == stamp:
+            continue  # whoever writes a leaf gives it another stamp
         a, c = origin._data if origin.__class__ is Tensor else origin, program.constants[v]
         if np.shape(a) != c.shape or a.dtype != c.dtype or not _equal(np.asarray(a), c):
             return True
@@ -126,7 +128,7 @@ def _referred(f: Any, path: str, seen: set[int]) -> Iterator[Watched]:
             value = where.cell_contents if key is None else where[key]
         except ValueError:  # a cell that is not yet filled
             continue
-        parts = None if isinstance(value, _FIXED) else _parts(value)
+        parts = None if _is_fixed(value) else _parts(value)
         if parts is not None and len(parts) == 1 and parts[0] is value:
             parts = None  # an object whose inside is not looked into: that it is the same one is all that can be seen
         yield Watched(path + name, where, key, value, parts)
@@ -144,6 +146,14 @@ def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
 def _of_a_library(f: types.FunctionType) -> bool:
     """Whether a function belongs to NumPy, to SciPy or to us: what they refer to does not change."""
     return (f.__module__ or "").partition(".")[0] in ("numpy", "scipy", __name__.partition(".")[0])
+
+
+def _is_fixed(value: Any) -> bool:
+    """Whether a value cannot change while it is the same object: frozen data of such values, too."""
+    if isinstance(value, _FIXED):
+        return True
+    how = getattr(type(value), "__dataclass_params__", None)
+    return how is not None and how.frozen and all(_is_fixed(getattr(value, f.name)) for f in fields(value))
 
 
 def _parts(value: Any) -> list[Any]:

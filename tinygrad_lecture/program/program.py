@@ -71,8 +71,8 @@ class Program:
     equations: tuple[Equation, ...]
     outputs: tuple[Any, ...]
     rebuild: Rebuild
-    origins: dict[Var, Any] = field(default_factory=dict, repr=False, compare=False)
-    """Constant → the array or Tensor it was copied from, where that is known."""
+    origins: dict[Var, tuple[Any, int]] = field(default_factory=dict, repr=False, compare=False)
+    """Constant → the array or Tensor it was copied from, where that is known, and the Tensor's stamp then."""
 
     def specs(self) -> dict[Var, Spec]:
         """Shape and dtype of every value."""

@@ -55,7 +55,7 @@ def record(f: Callable[..., Any]) -> Callable[..., Program]:
         names: dict[int, Var] = {t.stamp: Var(next(number)) for t in given if t.__class__ is Tensor}
         inputs = tuple(names.values())
         constants: dict[Var, np.ndarray] = {}
-        origins: dict[Var, Any] = {}
+        origins: dict[Var, tuple[Any, int]] = {}
 
         def reference(x: Any) -> Any:
             if x.__class__ is Tensor and x.stamp in names:
@@ -63,7 +63,7 @@ def record(f: Callable[..., Any]) -> Callable[..., Program]:
             if x.__class__ is Tensor or x.__class__ is np.ndarray:
                 v = Var(next(number))
                 constants[v] = owned(np.asarray(x._data if x.__class__ is Tensor else x))
-                origins[v] = x if x.__class__ is Tensor else tape.originals.get(id(x), (x, x))[1]
+                origins[v] = (x, x.stamp) if x.__class__ is Tensor else (tape.originals.get(id(x), (x, x))[1], 0)
                 return v
             return x
 
