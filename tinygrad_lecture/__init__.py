@@ -68,6 +68,7 @@ _LATER = {
     "trace": "show.trace",
     "train": "learning.train",
     "train_with": "learning.experiment",
+    "update": "learning.update",
 }
 """Public names that are loaded on first use, and the module that holds each."""
 
@@ -124,6 +125,7 @@ __all__ = [
     "trace",
     "train",
     "train_with",
+    "update",
     "value_and_grad",
     "vjp",
 ]

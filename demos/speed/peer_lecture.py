@@ -14,7 +14,7 @@ def net_of(workload):
 
 
 def eager(workload):
-    """The net records, error.backward() walks back, the rule says Δw: nothing is compiled."""
+    """The net records, error.backward() walks back, the rule updates: nothing is compiled."""
     net, x, target, rule = net_of(workload)
     state = rule.start(net.w)
 
@@ -24,8 +24,7 @@ def eager(workload):
         for _ in range(n):
             E = tl.squared_error(net(x, net.leaves), target)
             E.backward()
-            delta, state = rule.delta_w(net.collect(), state, w=net.w, eta=rule.eta)
-            net.weights.add(delta)
+            state = tl.update(net, rule, state)
         return float(E.numpy())
 
     return run

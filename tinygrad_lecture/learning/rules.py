@@ -9,16 +9,28 @@ update, so that a schedule can change it; the field eta is what it is without on
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import inf, log
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from .fields import ABOVE_1, INNER_SHARE, NOT_NEGATIVE, POSITIVE, SHARE, Checked, flag, made, number
 
+F = TypeVar("F", bound=Callable[..., Any])
 State = dict[str, Any]
 """Name → array: what a rule keeps from one update to the next."""
+
+
+def by_weight(delta_w: F) -> F:
+    """Say of a rule's `delta_w` that each weight's Δw comes from its own g, w, state and moments alone.
+
+    A large net is then updated piece by piece. One that looks at all weights together, to clip g by its length for
+    example, must not say so, and need not.
+    """
+    delta_w.by_weight = True  # type: ignore[attr-defined]
+    return delta_w
 
 
 @dataclass(frozen=True)
@@ -67,6 +79,7 @@ class GradientDescent(Rule):
 
     eta: float = field(default=0.1, metadata=number(NOT_NEGATIVE))
 
+    @by_weight
     def delta_w(self, g: Any, state: State, *, w: Any, eta: Any, moments: Any = None) -> tuple[Any, State]:
         """Δw = −η g."""
         return -_like(eta, w) * g, {}
@@ -87,6 +100,7 @@ class Momentum(Rule):
     def _start(self, w: Any) -> State:
         return {"v": np.zeros_like(w)}
 
+    @by_weight
     def delta_w(self, g: Any, state: State, *, w: Any, eta: Any, moments: Any = None) -> tuple[Any, State]:
         """v ← β v + g, Δw = −η v."""
         v = self.beta * state["v"] + g
@@ -102,6 +116,7 @@ class Nesterov(Momentum):
     Raises ValueError for a field out of range, TypeError for no number. Source: Sutskever et al. 2013.
     """
 
+    @by_weight
     def delta_w(self, g: Any, state: State, *, w: Any, eta: Any, moments: Any = None) -> tuple[Any, State]:
         """v ← β v + g, Δw = −η (g + β v)."""
         v = self.beta * state["v"] + g
@@ -138,6 +153,7 @@ class VarioEta(Rule):
     def _start(self, w: Any) -> State:
         return {} if self.smoothing is None else {"mean": np.zeros_like(w), "variance": np.zeros_like(w)}
 
+    @by_weight
     def delta_w(self, g: Any, state: State, *, w: Any, eta: Any, moments: Any = None) -> tuple[Any, State]:
         """Δw = −η / (σ + ε) g; moments: (mean, variance) over the patterns, each of g's shape, in the exact form."""
         if self.smoothing is not None:
@@ -171,6 +187,7 @@ class RMSprop(Rule):
         names = ("mean", "variance") if self.centered else ("square",)
         return {name: np.zeros_like(w) for name in (*names, *(("v",) if self.momentum else ()))}
 
+    @by_weight
     def delta_w(self, g: Any, state: State, *, w: Any, eta: Any, moments: Any = None) -> tuple[Any, State]:
         """s ← ρ s + (1 − ρ) g², Δw = −η g / (√s + ε)."""
         if self.centered:
@@ -200,6 +217,7 @@ class Adagrad(Rule):
     def _start(self, w: Any) -> State:
         return {"sum": np.zeros_like(w)}
 
+    @by_weight
     def delta_w(self, g: Any, state: State, *, w: Any, eta: Any, moments: Any = None) -> tuple[Any, State]:
         """s ← s + g², Δw = −η g / (√s + ε)."""
         s = state["sum"] + g * g
@@ -226,6 +244,7 @@ class Adam(Rule):
     def _start(self, w: Any) -> State:
         return {"m": np.zeros_like(w), "v": np.zeros_like(w), "t": np.zeros(())}
 
+    @by_weight
     def delta_w(self, g: Any, state: State, *, w: Any, eta: Any, moments: Any = None) -> tuple[Any, State]:
         """Δw = −η m̂ / (√v̂ + ε)."""
         t = state["t"] + 1.0
@@ -246,6 +265,7 @@ class AdamW(Adam):
 
     weight_decay: float = field(default=0.01, metadata=number(NOT_NEGATIVE))
 
+    @by_weight
     def delta_w(self, g: Any, state: State, *, w: Any, eta: Any, moments: Any = None) -> tuple[Any, State]:
         """Δw = −η λ w − η m̂ / (√v̂ + ε)."""
         delta, state = Adam.delta_w(self, g, state, w=w, eta=eta)
@@ -279,6 +299,7 @@ class Rprop(Rule):
     def _start(self, w: Any) -> State:
         return {"step": np.full_like(w, self.eta), "sign": np.zeros_like(w)}
 
+    @by_weight
     def delta_w(self, g: Any, state: State, *, w: Any, eta: Any, moments: Any = None) -> tuple[Any, State]:
         """Δ ← clip(Δ η⁺ or Δ η⁻ or Δ, step_min, step_max), Δw = −Δ sign(g), or 0 where the sign changed."""
         sign = np.sign(g)

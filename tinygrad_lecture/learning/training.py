@@ -27,9 +27,7 @@ from .interrupts import Interrupts
 from .patterns import cast, checked, how_many, parts, some
 from .progress import Progress
 from .rules import rule as rule_of
-
-PIECE = 2**16
-"""So many weights are looked at at once."""
+from .update import PIECE
 
 
 class Training:

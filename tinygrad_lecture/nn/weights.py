@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -117,8 +117,17 @@ class Weights:
 
     def add(self, delta: np.ndarray) -> None:
         """Write w + Δw, of the packed vector's shape, where it stands: large nets have no room for their sum."""
-        self._new_version()
-        np.add(self._w, delta, out=self._w, casting="same_kind")
+        self.add_pieces([(slice(None), delta)])
+
+    def add_pieces(self, pieces: Iterable[tuple[slice, np.ndarray]]) -> None:
+        """Write w + Δw piece by piece: places in w, and Δw there. Nothing is written before the first one is known."""
+        first = True
+        for place, delta in pieces:
+            if first:
+                self._new_version()
+            first = False
+            w = self._w[place]
+            np.add(w, delta, out=w, casting="same_kind")
 
     def _new_version(self) -> None:
         """Let graphs refuse what is written next, and the old gradient go.
@@ -140,6 +149,33 @@ class Weights:
             t.grad = None
         self._g = g
         return self.g
+
+    def gradients(self, size: int) -> Iterator[tuple[slice, np.ndarray]]:
+        """What `collect` would pack, in pieces of so many weights: the place of each, and its part of g.
+
+        A piece inside one gradient is a view of it; any other is packed where the one before was. At the end, or where
+        it is broken off, the leaves hold no gradients any more.
+        """
+        piece, filled, end = np.empty(min(size, self._w.size), self.dtype), 0, self._w.size
+        try:
+            for name, place in self.places.items():
+                e = self._leaves[name].grad
+                flat = self._zeros[place] if e is None else np.ravel(e)
+                at, stop = place.start, place.stop
+                while at < stop:
+                    n = min(size - filled, stop - at)
+                    part = flat[at - place.start : at - place.start + n]
+                    at += n
+                    if n < size:
+                        piece[filled : filled + n] = part
+                        filled += n
+                        part = piece[:filled]
+                    if part.size == size or at == end:
+                        yield slice(at - part.size, at), part
+                        filled = 0
+        finally:
+            for t in self._leaves.values():
+                t.grad = None
 
 
 def _again(shapes: dict[str, tuple[int, ...]], dtype: Any, w: np.ndarray, g: np.ndarray) -> Weights:

@@ -1,0 +1,68 @@
+"""One update of a net by its learning rule, for who writes the loop: of many weights piece by piece."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ..nn.network import Network
+from ..nn.weights import Weights
+from .interrupts import Interrupts
+from .rules import Rule, State
+
+PIECE = 2**18
+"""So many weights are updated, or looked at, at once: about a megabyte, which a cache holds."""
+
+
+def update(net: Network, rule: Rule, state: State, *, eta: Any = None, moments: Any = None) -> State:
+    """Write w + Δw by the gradients that have arrived at a net's leaves; the rule's state after it.
+
+    rule, state: Δw is rule.delta_w(net.collect(), state, …); at first the state is rule.start(net.w). eta: η of this
+    update, rule.eta by default; moments: mean and variance of the g_t, packed like net.w, where the rule needs them.
+    The gradients are used up; graphs built before refuse to go backward. Many weights are updated piece by piece, with
+    the same bits, if the rule says that it looks at each by itself. Raises what delta_w raises, before anything is
+    written, and KeyboardInterrupt only when all is. Source: C7, C9.
+
+    >>> net, rule = MLP([2, 3, 1]), GradientDescent(eta=0.1)
+    >>> state = rule.start(net.w)
+    >>> for _ in range(100):
+    ...     E = squared_error(net(x, net.leaves), target)
+    ...     E.backward()
+    ...     state = update(net, rule, state)
+    """
+    weights, w, eta = net.weights, net.w, rule.eta if eta is None else eta
+    if len(w) > 4 * PIECE and getattr(rule.delta_w, "by_weight", False):  # a cache would not hold them all
+        return _in_pieces(weights, rule, state, eta, moments)
+    delta, state = rule.delta_w(weights.collect(), state, w=w, eta=eta, moments=moments)
+    weights.add(delta)
+    return state
+
+
+def _in_pieces(weights: Weights, rule: Rule, state: State, eta: Any, moments: Any) -> State:
+    """The same for places in the packed weights one by one: each stays in the cache, and g and Δw are never packed."""
+    w = weights.w
+    split = {name for name, a in state.items() if np.shape(a) == w.shape}
+    new: State = {}
+
+    def deltas() -> Iterator[tuple[slice, Any]]:
+        for place, g in weights.gradients(PIECE):
+            now = {name: a[place] if name in split else a for name, a in state.items()}
+            spread = None if moments is None else tuple(a[place] for a in moments)
+            delta, after = rule.delta_w(g, now, w=w[place], eta=eta, moments=spread)
+            for name, a in after.items():
+                if name in split and name not in new:
+                    new[name] = np.empty(w.shape, a.dtype)
+                if name in split:
+                    new[name][place] = a
+                else:
+                    new[name] = a
+            yield place, delta
+
+    with Interrupts() as interrupts, interrupts.written():  # weights of which only some are written fit no state
+        weights.add_pieces(deltas())
+    if interrupts.came:
+        signal.raise_signal(signal.SIGINT)  # to whoever is told by default
+    return new
