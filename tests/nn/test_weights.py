@@ -102,6 +102,27 @@ def test_what_is_added_is_the_sum_in_place_under_a_new_version(dtype: Any) -> No
         y.backward()
 
 
+def test_weights_are_assigned_from_one_another_as_they_were_before() -> None:
+    net = tl.Network(
+        [tl.Cluster("x", 3), tl.Cluster("h", 3, "tanh"), tl.Cluster("y", 3)],
+        [tl.Connector("x", "h"), tl.Connector("h", "y")],
+    )
+    W1, W2 = net.parameters["W1"], net.parameters["W2"]
+    before = W1.copy(), W2.copy()
+    net.assign({"W1": W2.T, "W2": W1})
+    assert np.array_equal(W1, before[1].T)
+    assert np.array_equal(W2, before[0])
+
+
+def test_what_the_dtype_cannot_hold_leaves_all_as_it_was_where_it_is_an_error() -> None:
+    net = MLP([2, 3, 1], dtype=np.float32)
+    before, y = net.w.copy(), np.sum(net(np.ones((4, 2)), net.leaves))
+    with np.errstate(over="raise"), pytest.raises(FloatingPointError):
+        net.assign({"W1": np.ones((3, 2)), "W2": np.full((1, 3), 1e300)})
+    assert np.array_equal(net.w, before)
+    y.backward()
+
+
 @pytest.mark.parametrize("write", [lambda net: net.assign(net.w), lambda net: net.weights.add(0 * net.w)])
 def test_a_gradient_goes_with_the_weights_it_was_found_at(write: Any) -> None:
     net = MLP([2, 3, 1])

@@ -113,14 +113,16 @@ def initial_weights(
     shapes: Mapping[str, tuple[int, ...]],
     rng: Generator | int,
     side_by_side: Iterable[Sequence[str]] = (),
+    dtype: Any = np.float64,
     **options: Any,
 ) -> dict[str, np.ndarray]:
     """Initial values for named weights: matrices by a rule of INITS, in their order from one generator, biases 0.
 
     side_by_side: names of matrices that feed the same cluster. They are drawn as one matrix and split, since a net
     input sums over all their columns: n is the number of all its sources. A shared one is drawn where it comes first.
-    options: of the rule, as sigma_x of "lecture". Raises ValueError, naming those that exist, for an unknown rule,
-    TypeError for an option that the rule does not have. Source: C14, C15.
+    dtype: of what is returned; all is drawn in double precision. options: of the rule, as sigma_x of "lecture". Raises
+    ValueError, naming those that exist, for an unknown rule, TypeError for an option that the rule does not have.
+    Source: C14, C15.
     """
     if name not in INITS:
         raise ValueError(f"unknown initialisation {name!r}; choose one of {', '.join(INITS)}")
@@ -134,10 +136,15 @@ def initial_weights(
         if first in drawn:
             continue
         widths = [shapes[key][1] for key in group]
-        whole = INITS[name](rng, shapes[first][0], sum(widths), **options)
-        for key, part in zip(group, np.split(whole, np.cumsum(widths)[:-1], axis=1), strict=True):
-            drawn.setdefault(key, np.ascontiguousarray(part))
-    return {key: drawn[key] if key in drawn else np.zeros(shape) for key, shape in shapes.items()}
+        parts = _split(INITS[name](rng, shapes[first][0], sum(widths), **options), widths, dtype)
+        for key, part in zip(group, parts, strict=True):
+            drawn.setdefault(key, part)
+    return {key: drawn[key] if key in drawn else np.zeros(shape, dtype) for key, shape in shapes.items()}
+
+
+def _split(whole: np.ndarray, widths: Sequence[int], dtype: Any) -> list[np.ndarray]:
+    """A matrix as several of such widths, side by side."""
+    return [np.ascontiguousarray(part, dtype) for part in np.split(whole, np.cumsum(widths)[:-1], axis=1)]
 
 
 def warn_of_spread(x: np.ndarray, sigma_x: float = 1.0) -> None:

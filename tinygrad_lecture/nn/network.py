@@ -105,7 +105,8 @@ class Network:
         self._plan = [_Step.of(self.topology, name) for name in self.topology.order if name not in self.topology.inputs]
         if weights is None:
             self.weights = Weights(self.topology.shapes, dtype)
-            self.weights.fill(initial_weights(init, self.topology.shapes, rng, self.topology.side_by_side()))
+            shapes, together = self.topology.shapes, self.topology.side_by_side()
+            self.weights.fill(initial_weights(init, shapes, rng, together, self.weights.dtype))
         else:
             if any(weights.shapes.get(name) != shape for name, shape in self.topology.shapes.items()):
                 raise ValueError(

@@ -83,10 +83,7 @@ class Weights:
         must_fit(parts, self.shapes)
         vector = np.empty(self._w.size, self.dtype)
         for name, place in self.places.items():
-            part = np.asarray(parts[name])
-            if part.dtype.kind not in "fiu":
-                raise ValueError(f"{name} must be real numbers, not of dtype {part.dtype}")
-            vector[place] = np.ravel(part)
+            vector[place] = np.ravel(_real(name, parts[name]))
         return vector
 
     def assign(self, values: Array | Mapping[str, Array]) -> None:
@@ -105,7 +102,13 @@ class Weights:
     def fill(self, values: Array | Mapping[str, Array]) -> None:
         """What `assign` does, for weights that no graph can hold yet: those of a net just made."""
         if isinstance(values, Mapping):
-            values = self.packed({**self._views, **values})
+            must_fit({**self._views, **values}, self.shapes)
+            parts = {name: _real(name, part).astype(self.dtype, copy=False) for name, part in values.items()}
+            parts = {name: a.copy() if np.may_share_memory(a, self._w) else a for name, a in parts.items()}
+            self._new_version()
+            for name, part in parts.items():
+                self._w[self.places[name]] = np.ravel(part)
+            return
         vector = np.asarray(values)
         if vector.shape != self._w.shape or vector.dtype.kind not in "fiu":
             raise ValueError(
@@ -197,6 +200,14 @@ def must_fit(parts: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) ->
     for name, value in parts.items():
         if shape_of(value) != shapes[name]:
             raise ValueError(f"{name} has shape {np.shape(value)}, this net needs {shapes[name]}")
+
+
+def _real(name: str, part: Any) -> np.ndarray:
+    """A parameter as an array of real numbers, else an error that names it."""
+    a = np.asarray(part)
+    if a.dtype.kind not in "fiu":
+        raise ValueError(f"{name} must be real numbers, not of dtype {a.dtype}")
+    return a
 
 
 def _read_only(a: np.ndarray) -> np.ndarray:
