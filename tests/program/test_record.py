@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -498,3 +499,69 @@ def test_constants_convert_freely_while_recording() -> None:
 def test_examples_are_arrays_and_no_tensors() -> None:
     with pytest.raises(TypeError, match=r"record takes arrays as example arguments, not Tensors; pass t\.numpy\(\)"):
         tl.record(lambda p: p["w"] * 2.0)({"w": tl.Tensor(X)})
+
+
+# what stays of the one run
+
+
+def tensors() -> int:
+    gc.collect()
+    return sum(type(x) is tl.Tensor for x in gc.get_objects())
+
+
+def test_a_program_keeps_no_tensor_of_the_run_it_was_recorded_in() -> None:
+    def step(w: Any, x: Any) -> Any:
+        E, g = tl.value_and_grad(lambda w: tl.squared_error(np.tanh(x @ w), x[:, :1]))(w)
+        return {"w": (w - 0.1 * g,), "E": E}, x[np.argmax(x, axis=0)]
+
+    before = tensors()
+    program = tl.record(step)(np.ones((2, 1)), np.arange(6.0).reshape(3, 2))
+    constants = sum(type(origin) is tl.Tensor for origin, _ in program.origins.values())
+    assert tensors() == before + constants
+    assert constants <= 1  # the 1 that the walk starts with
+
+
+def test_in_a_recording_the_graph_behind_a_gradient_goes_where_nobody_will_walk_it() -> None:
+    outside = tl.Tensor(2.0, requires_grad=True)
+    seen = []
+
+    def closed(t: Any) -> bool:
+        return not t.needs and t.inputs == ()
+
+    def f(w: Any) -> Any:
+        E, g = tl.value_and_grad(lambda w: np.sum(np.exp(w)))(w)
+        seen.append((closed(E), closed(g)))
+        E, g = tl.value_and_grad(lambda w: np.sum(w * w * outside))(w)
+        seen.append((closed(E), closed(g)))
+        E_of_leaf, g_of_leaf = tl.value_and_grad(lambda v: np.sum(w * v * v))(outside)
+        seen.append((closed(E_of_leaf), closed(g_of_leaf)))
+        second = tl.grad(lambda w: np.sum(tl.grad(lambda w: np.sum(w**3))(w)))(w)
+        return E, g, second
+
+    program = tl.record(f)(np.array([1.0, 2.0]))
+    assert seen == [(True, True), (False, False), (False, False)]
+    E, g, second = program(np.array([3.0, -1.0]))
+    assert E == 20.0
+    np.testing.assert_array_equal(g, [12.0, -4.0])
+    np.testing.assert_array_equal(second, [18.0, -6.0])
+    wanted = tl.grad(lambda v: np.sum(tl.jit(tl.grad(lambda w: np.sum(w**3)))(v) ** 2))(np.array([3.0]))
+    np.testing.assert_allclose(wanted, [2 * 27.0 * 18.0])  # a transform around it: nothing is closed
+
+
+def test_in_a_recording_what_is_pulled_back_keeps_its_graph_for_a_transform_around_it() -> None:
+    outside = tl.Tensor([2.0, 5.0], requires_grad=True)
+
+    def f(w: Any) -> Any:
+        _, pull_back = tl.vjp(np.exp, w)
+        by_err = tl.grad(lambda err: np.sum(pull_back(err)[0] ** 2))(w)  # Σ (err eʷ)², by err
+        (kept,) = pull_back(outside)
+        assert kept.needs
+        older = np.sum(w * outside)
+        E, _ = tl.value_and_grad(lambda v: older)(w)
+        assert E.needs
+        return by_err, E
+
+    w = np.array([0.5, -1.0])
+    by_err, E = tl.record(f)(w)(w)
+    np.testing.assert_allclose(by_err, 2 * w * np.exp(2 * w), rtol=1e-14)
+    np.testing.assert_allclose(E, np.sum(w * [2.0, 5.0]), rtol=1e-14)

@@ -12,23 +12,34 @@ from functools import wraps
 from types import FrameType
 from typing import Any, TypeVar
 
+from .tree import tree_map
 from .values import copied
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Tape:
-    """What a program recording has seen: every node computed from its inputs, in order.
+class Seen:
+    """A value that a recording knows, by its stamp alone: the numbers of the one run need not stay."""
 
+    __slots__ = ("stamp",)
+
+    def __init__(self, stamp: int) -> None:
+        self.stamp = stamp
+
+
+class Tape:
+    """What a program recording has seen: every operation on what was computed from its inputs, in order.
+
+    calls: (stamp of what came of it, op, inputs, options, shape, dtype) each; what is known already is Seen in them.
     What was computed from other things alone is a constant of the program, and known as such. A
     Tensor of another thread or task is neither, and refused: it may depend on the inputs.
     """
 
-    __slots__ = ("constants", "nodes", "originals", "stamps", "start")
+    __slots__ = ("calls", "constants", "originals", "stamps", "start")
 
     def __init__(self, start: int) -> None:
         self.start = start
-        self.nodes: list[Any] = []
+        self.calls: list[tuple[int, Any, tuple[Any, ...], dict[str, Any], tuple[int, ...], Any]] = []
         self.stamps: set[int] = set()
         self.constants: set[int] = set()
         self.originals: dict[int, tuple[Any, Any]] = {}
@@ -53,10 +64,15 @@ class Tape:
                 )
         return found
 
-    def add(self, node: Any) -> None:
-        """List a node that was computed from the inputs."""
-        self.nodes.append(node)
-        self.stamps.add(node.stamp)
+    def add(self, t: Any, op: Any, inputs: tuple[Any, ...], options: dict[str, Any]) -> None:
+        """List an operation on values computed from the inputs, and the Tensor that it made."""
+
+        def seen(x: Any) -> Any:
+            return Seen(x.stamp) if getattr(x, "stamp", 0) in self.stamps else x
+
+        options = {k: tree_map(seen, v) if isinstance(v, tuple | list) else v for k, v in options.items()}
+        self.calls.append((t.stamp, op, tuple([seen(x) for x in inputs]), options, t.shape, t.dtype))
+        self.stamps.add(t.stamp)
 
 
 class Mode:

@@ -345,8 +345,8 @@ def _taped(tape: Tape, op: Op, inputs: tuple[Any, ...], options: dict[str, Any],
 
     inputs = tuple([kept(x) for x in inputs])
     options = {k: tree_map(kept, v) if isinstance(v, np.ndarray | tuple | list) else v for k, v in options.items()}
-    t = _fill(Tensor.__new__(Tensor), data, op, inputs, options, needs)
-    tape.add(t)
+    t = _fill(Tensor.__new__(Tensor), data, op, inputs if needs else (), options if needs else NO_OPTIONS, needs)
+    tape.add(t, op, inputs, options)
     return t
 
 

@@ -61,6 +61,15 @@ def owned(values: Any, dtype: Any = None) -> Array:
     return a
 
 
+def seen(a: np.ndarray | np.generic, name: str) -> Array:
+    """Real values of somebody else, as a view that nobody writes through."""
+    must_be_plain(a, name)
+    if isinstance(a, np.ndarray):
+        a = np.asarray(a).view()
+        a.flags.writeable = False
+    return real(a, name)
+
+
 def copied(a: np.ndarray) -> np.ndarray:
     """A copy with the strides of the array itself, on which the last bits of NumPy's sums and loops depend."""
     plain = a.copy(order="K")

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from ..engine.op import Op
-from ..engine.recording import Tape, enclosed
+from ..engine.recording import Seen, Tape, enclosed
 from ..engine.tensor import Tensor, leaf, next_stamp
-from ..engine.tree import flatten, paths
-from ..engine.values import owned
+from ..engine.tree import flatten, paths, tree_map
+from ..engine.values import owned, seen
 from ..transforms import must_call
 from .program import Equation, Program, Var, is_array, static_key, substitute
 
@@ -46,10 +46,11 @@ def record(f: Callable[..., Any]) -> Callable[..., Program]:
             raise TypeError("record takes arrays as example arguments, not Tensors; pass t.numpy()")
         tape = Tape(next_stamp())
         with enclosed(tape):
-            given = [leaf(owned(a), needs=False, op=INPUT) if is_array(a) else a for a in leaves]
+            given = [leaf(seen(a, "record"), needs=False, op=INPUT) if is_array(a) else a for a in leaves]
             tape.stamps.update(t.stamp for t in given if t.__class__ is Tensor)
             result = f(*rebuild(given))
-            outputs, rebuild_result = flatten(result)
+            outputs, _ = flatten(result)
+            _, rebuild_result = flatten(tree_map(lambda _: 0, result))  # the form alone: the values need not stay
             tape.derived(outputs)
         number = count()
         names: dict[int, Var] = {t.stamp: Var(next(number)) for t in given if t.__class__ is Tensor}
@@ -58,7 +59,7 @@ def record(f: Callable[..., Any]) -> Callable[..., Program]:
         origins: dict[Var, tuple[Any, int]] = {}
 
         def reference(x: Any) -> Any:
-            if x.__class__ is Tensor and x.stamp in names:
+            if x.__class__ is Seen or (x.__class__ is Tensor and x.stamp in names):
                 return names[x.stamp]
             if x.__class__ is Tensor or x.__class__ is np.ndarray:
                 v = Var(next(number))
@@ -68,12 +69,10 @@ def record(f: Callable[..., Any]) -> Callable[..., Program]:
             return x
 
         equations = []
-        for t in tape.nodes:
-            assert t.op is not None
-            args = tuple(reference(x) for x in t.inputs)
-            options = {k: substitute(v, reference) for k, v in t.options.items()}
-            names[t.stamp] = Var(next(number))
-            equations.append(Equation(names[t.stamp], t.op, args, options, t.shape, t.dtype))
+        for stamp, op, args, options, shape, dtype in tape.calls:
+            read = tuple(reference(x) for x in args), {k: substitute(v, reference) for k, v in options.items()}
+            names[stamp] = Var(next(number))
+            equations.append(Equation(names[stamp], op, *read, shape, dtype))
         return Program(
             name=getattr(f, "__name__", "f"),
             inputs=inputs,

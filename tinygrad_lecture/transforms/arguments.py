@@ -40,29 +40,38 @@ class Run:
     result: Any
     enclosing: Mode
 
-    def gradients(self, starts: Starts) -> tuple[list[Array], bool]:
-        """What arrives at each input when errors start at some outputs, and whether these are Tensors.
+    def gradients(self, starts: Starts) -> tuple[list[Array], Callable[[Any], Any]]:
+        """What arrives at each input when errors start at some outputs, and what fits an output for the caller.
 
         They are Tensors below an enclosing transform or recording, and where they depend on Tensors
         outside that require a gradient: nothing is detached silently.
         """
-        inputs = self.inputs
+        inputs, outside = self.inputs, False
         starts = [(y, err) for y, err in starts if y.__class__ is Tensor and y.needs]
         ends: Starts = []
         differentiable = self.differentiable()
         if starts and inputs:
-            differentiable = differentiable or any(y.stamp < inputs[0].stamp for y, _ in starts)
             first, last = inputs[0].stamp, inputs[-1].stamp
-            ends, outside = errors_at_ends(starts, first=first, last=last, differentiable=differentiable)
+            outside = any(y.stamp < first or (err.__class__ is Tensor and err.needs) for y, err in starts)
+            differentiable = differentiable or outside
+            ends, met = errors_at_ends(starts, first=first, last=last, differentiable=differentiable)
+            outside = outside or met
             if outside and not differentiable:
                 differentiable = True
                 ends, _ = errors_at_ends(starts, first=first, last=last, differentiable=True)
+        walked = outside or self.needed()
+        fit = plain if not differentiable else detached if not self.enclosing.records else same if walked else closed
         errors = {x.stamp: e[()] if e.__class__ is np.ndarray and not e.ndim else e for x, e in ends}
-        return [errors[x.stamp] if x.stamp in errors else zeros(x, differentiable) for x in inputs], differentiable
+        found = [errors[x.stamp] if x.stamp in errors else zeros(x, differentiable) for x in inputs]
+        return [closed(e) for e in found] if fit is closed else found, fit
 
     def differentiable(self) -> bool:
         """Whether derivatives shall be Tensors here: something encloses this line, or the arguments need it."""
-        return current().depth > 0 or any(x.inputs and x.inputs[0].needs for x in self.inputs)
+        return current().depth > 0 or self.needed()
+
+    def needed(self) -> bool:
+        """Whether an argument is a Tensor that an error flows on from."""
+        return any(x.inputs and x.inputs[0].needs for x in self.inputs)
 
     def plain(self, a: Any) -> Any:
         """An output as the caller shall have it: a plain array, unless something outside differentiates it.
@@ -214,6 +223,20 @@ def unshared(a: Any) -> Any:
 def detached(a: Any) -> Any:
     """A Tensor through which no error flows back; everything else as it is."""
     return a.detach() if a.__class__ is Tensor else a
+
+
+def closed(a: Any) -> Any:
+    """A Tensor as a recording knows it, but without the graph behind it, which nobody will walk back any more."""
+    if a.__class__ is not Tensor:
+        return a
+    t = leaf(a._data, needs=False, op=a.op)
+    t.stamp = a.stamp
+    return t
+
+
+def same(a: Any) -> Any:
+    """An output as it is."""
+    return a
 
 
 def plain_tree(run: Run, tree: Any) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..engine.tensor import Tensor
 from ..engine.walk import arriving
-from .arguments import chosen_places, detached, must_call, name_of, places_among, plain, plain_tree, run
+from .arguments import chosen_places, must_call, name_of, places_among, plain_tree, run
 
 
 def grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Callable[..., Any]:
@@ -55,13 +55,10 @@ def value_and_grad(
         y, aux = _pair(ran.result, name) if has_aux else (ran.result, None)
         y = scalar(y, name)
         starts = [(y, arriving(y, None))] if y.__class__ is Tensor and y.needs else []
-        gradients, as_tensors = ran.gradients(starts)
+        gradients, fit = ran.gradients(starts)
         out: Any = ran.rebuild(gradients)
         out = out[0] if single else tuple(out)
-        if not as_tensors:
-            y = plain(y)  # the walk has seen that nothing outside depends on it
-        elif not ran.enclosing.records:
-            y = detached(y)
+        y = fit(y)  # the walk has seen whether anything outside depends on it
         return ((y, plain_tree(ran, aux)) if has_aux else y), out
 
     return value_and_gradient

@@ -55,7 +55,6 @@ class CRunner:
         self._lock = Lock()  # the buffers and the workspace serve one call at a time
         self._in_buffers = [_buffer(known[v]) for v in program.inputs]
         self._out_buffers = [_buffer(s) for s in self._written]
-        self._kept: dict[int, np.ndarray] = {}
         pointers = [0 if b is None else b.ctypes.data for b in self._in_buffers] + self._constants
         self._ins = (ctypes.c_void_p * max(1, n_in))(*pointers)
         self._outs = (ctypes.c_void_p * max(1, len(written)))(
@@ -71,12 +70,13 @@ class CRunner:
         Small arrays are copied into and out of buffers whose addresses are known: that is quicker than asking for
         those of other arrays.
         """
+        held = []  # until the call is over
         with self._lock:
             for i, a in enumerate(arrays):
                 buffer = self._in_buffers[i]
                 if buffer is None:
                     a = np.asarray(a, order="C")
-                    self._kept[i] = a
+                    held.append(a)
                     self._ins[i] = a.ctypes.data
                 else:
                     buffer[...] = a
