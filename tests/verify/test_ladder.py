@@ -227,6 +227,17 @@ def test_sixty_digits_say_where_there_is_none() -> None:
         exact_derivative(lambda a: np.nextafter(a[0], 1.0), [np.array(0.3)], one)
 
 
+@given(st.integers(0, 2**32 - 1))
+def test_where_f_is_0_by_cancelling_its_rounding_is_that_of_what_cancels(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    singular = rng.normal(size=(4, 3)) @ rng.normal(size=(3, 4))
+    assert gradcheck(np.linalg.det, singular, rungs=("central", "richardson"))
+    a, b = rng.normal(size=2)
+    assert gradcheck(lambda x: x[0] * x[1] - x[2], np.array([a, b, a * b]), rungs=("central", "richardson"))
+    with pytest.raises(tl.GradcheckError):
+        gradcheck(lambda x: sine(1.001)(x[0]) - x[1], np.array([a, np.sin(a)]), rungs=("central", "richardson"))
+
+
 # every operation
 
 
@@ -244,8 +255,8 @@ def no_false_alarm(name: str, examples: int) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
             result = gradcheck(drawn.f, *xs, raise_on_fail=False)
-        # of a matrix that lacks ranks, determinant, cofactors and their slopes are rounding alone: ε, or ε² of the
-        # entries' products, of up to 10³, where gradcheck finds 0 or other rounding
+        # of a matrix that lacks two ranks or more, determinant, cofactors and their slopes are rounding alone: ε, or ε²
+        # of the entries' products, of up to 10³, where gradcheck finds 0 or other rounding
         tiny = 1e-12 if name in ("np.linalg.det", "cofactors") else 1e-25
         assert [e for e in result.elements if e.verdict == "wrong" and abs(e.automatic) > tiny] == [], str(result)
         assert not any("rung forward not possible" in n and "contradicts" in n for n in result.notes), result.notes

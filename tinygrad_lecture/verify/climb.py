@@ -11,7 +11,8 @@ import numpy as np
 from ..engine.tensor import Tensor
 from ..transforms import grad
 from .diagnosis import CAUSES, Steps, wrong
-from .ladder import Derivative, Reading, readings, usable
+from .dual import Blur
+from .ladder import RUNS, Derivative, Reading, readings, usable
 from .quotient import EPS, Quotient
 from .result import Element
 
@@ -54,6 +55,7 @@ class Check:
         exact = [np.asarray(g) for g in gradient([p[()] for p in wide])]
         largest = max((float(np.max(np.abs(g))) for g in exact if g.size), default=0.0)
         eps = self.steps.eps
+        terms = _terms_of(F, wide, eps)
 
         for n, point in enumerate(wide):
             for index in np.ndindex(point.shape):
@@ -66,7 +68,9 @@ class Check:
 
                 unit = [np.zeros(p.shape) for p in wide]
                 unit[n][index] = 1.0
-                d = Derivative(self.F, self.weights, wide, [*above, unit], along, abs(float(point[index])), 0.0, eps)
+                d = Derivative(
+                    self.F, self.weights, wide, [*above, unit], along, abs(float(point[index])), 0.0, eps, terms
+                )
                 name = self.labels[n] + (f"[{', '.join(map(str, index))}]" if index else "")
                 yield self._judged(d, float(given[n][index]), float(exact[n][index]), largest, name)
 
@@ -84,7 +88,7 @@ class Check:
                 float(sum(np.sum(g * d) for g, d in zip(gs, direction, strict=True))) for gs in (given, exact)
             )
             total = float(sum(np.sum(np.abs(g * d)) for g, d in zip(exact, direction, strict=True)))
-            d = Derivative(self.F, self.weights, wide, [*above, direction], along_all, 0.0, EPS, eps)
+            d = Derivative(self.F, self.weights, wide, [*above, direction], along_all, 0.0, EPS, eps, terms)
             yield self._judged(d, s, s_exact, total, f"direction {i + 1}")
 
     def _judged(self, d: Derivative, given: float, exact: float, largest: float, name: str) -> Element:
@@ -145,6 +149,14 @@ def _slack(r: Reading, found: list[Reading], dtype: Any, largest: float) -> floa
     if r.terms:
         return lost if wide else 100.0 * eps * terms + lost
     return eps * (1e3 * abs(r.value) + (100.0 * terms or 10.0 * largest)) + lost
+
+
+def _terms_of(F: Callable[..., Any], points: list[np.ndarray], eps: float) -> float:
+    """The size of what F is summed from: by how much it moves when its arguments are off, per relative error."""
+    blur = Blur(np.random.default_rng(0), eps**0.5)
+    middle = _number(F([p[()] for p in points]))
+    moves = [abs(_number(F([blur(p)[()] for p in points])) - middle) / blur.size for _ in range(RUNS)]
+    return max((m for m in moves if np.isfinite(m)), default=0.0)
 
 
 def _projection(gradient: Callable[..., Any], directions: list[np.ndarray]) -> Callable[[list[Any]], Any]:

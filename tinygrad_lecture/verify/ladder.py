@@ -52,7 +52,8 @@ class Derivative:
     """What is to be differentiated: F at points along directions, as many as the order.
 
     F(values, weights): Σ weights f(values), run on whatever arrays an oracle has. along(t) → (position, F) on the last
-    direction at distance t, for differences of the lower order; scale, blur: of positions. eps: the rounding of f.
+    direction at distance t, for differences of the lower order; scale, blur: of positions. eps: the rounding of f;
+    terms: the size of what the lower order is summed from.
     """
 
     F: Callable[[list[Any], Any], Any]
@@ -63,6 +64,7 @@ class Derivative:
     scale: float
     blur: float
     eps: float
+    terms: float
 
 
 def readings(d: Derivative, rungs: Iterable[str]) -> tuple[Quotient | None, list[Reading], dict[str, str]]:
@@ -71,7 +73,7 @@ def readings(d: Derivative, rungs: Iterable[str]) -> tuple[Quotient | None, list
     A rung that contradicts the differences below it is no oracle here, and is left out too. But where central
     differences agree with forward mode, their extrapolation is what errs: two that are equal by chance look like one.
     """
-    quotient = settled_quotient(d.along, d.scale, d.eps, d.blur) if set(DIFFERENCES) & set(rungs) else None
+    quotient = _quotient(d) if set(DIFFERENCES) & set(rungs) else None
     read: dict[str, Reading] = {}
     missing: dict[str, str] = {}
     for rung in (r for r in RUNGS if r in rungs):
@@ -93,6 +95,10 @@ def readings(d: Derivative, rungs: Iterable[str]) -> tuple[Quotient | None, list
             missing[r.rung] = analytic if r.rung == "complex" else f"it contradicts the rung {against[0]}"
             del read[r.rung]
     return quotient, list(read.values()), missing
+
+
+def _quotient(d: Derivative) -> Quotient:
+    return settled_quotient(d.along, d.scale, d.eps, d.blur, d.terms)
 
 
 def _apart(r: Reading, below: Reading) -> bool:

@@ -39,11 +39,12 @@ class Quotient:
 
 
 def settled_quotient(
-    along: Callable[[float], tuple[float, float]], scale: float, eps: float = EPS, blur: float = 0.0
+    along: Callable[[float], tuple[float, float]], scale: float, eps: float = EPS, blur: float = 0.0, terms: float = 0.0
 ) -> Quotient:
     """(F(+h) − F(−h)) / actual step, for the h of a falling sequence where it is most certain.
 
-    along(t) → (position, F) at distance t; eps: the rounding of F; blur: that of positions. The steps start
+    along(t) → (position, F) at distance t; eps: the rounding of F, relative to F or to terms, the size of what it is
+    summed from, whichever is larger; blur: that of positions. The steps start
     at 256 ε^⅓ max(scale, 1) and fall by SHRINK. The error is how far the quotient moves from step to step,
     plus the rounding of F over the step. At a kink the one-sided quotients stay apart as h falls; elsewhere they meet.
     """
@@ -54,7 +55,8 @@ def settled_quotient(
         (right, above), (left, below) = along(h), along(-h)
         step = right - left
         values.append((above - below) / step)
-        noises.append((8.0 * eps * max(abs(above), abs(below), abs(middle)) + 4.0 * blur * abs(values[-1])) / step)
+        size = max(abs(above), abs(below), abs(middle), terms)
+        noises.append((8.0 * eps * size + 4.0 * blur * abs(values[-1])) / step)
         reaches.append(max(0.0, 2.0 * max(abs(above - middle), abs(middle - below)) / step - noises[-1]))
         gaps.append(2.0 * abs((above - middle) - (middle - below)) / step)
         moves.append((abs(above - below), step * noises[-1]))
