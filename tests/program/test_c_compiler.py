@@ -15,7 +15,8 @@ import tinygrad_lecture as tl
 from tests.program.runners import RUNNERS
 from tinygrad_lecture.program.c import build, runner
 
-CACHED = (build.compiler, build.flags, build._machine, build.blas)
+CACHED = (build.compiler, build.flags, build._version, build._machine, build.blas)
+X = np.arange(3.0)
 
 
 @pytest.fixture
@@ -63,6 +64,29 @@ def test_files_are_kept_in_the_users_cache_folder_unless_another_is_named(
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")
     assert build.folder() == tmp_path / "home" / ".cache" / "tinygrad_lecture"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the compiler is a shell script here")
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        ("#!/bin/sh\nexec sleep 60\n", "--version.*timed out after 0.5 seconds"),
+        ("no program at all", "Exec format error"),
+    ],
+)
+def test_a_compiler_that_does_not_even_say_its_version_is_asked_once(
+    machine: Any, monkeypatch: pytest.MonkeyPatch, script: str, why: str
+) -> None:
+    bad = machine.folder / "bad"
+    bad.write_text(script)
+    bad.chmod(0o755)
+    monkeypatch.setenv("CC", str(bad))
+    monkeypatch.setattr(build, "TIMEOUT", 2.0)
+    for x in (X, X[:1]):
+        with pytest.raises(RuntimeError, match=why):
+            tl.jit(lambda x: x + 1.0, runner="C")(x)
+        monkeypatch.setattr(build.subprocess, "run", lambda *_, **__: pytest.fail("asked again"))
+        np.testing.assert_array_equal(tl.jit(lambda x: x + 1.0)(x), x + 1.0)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the compiler is a shell script here")

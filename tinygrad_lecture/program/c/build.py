@@ -44,11 +44,22 @@ def compiler() -> tuple[str, ...]:
 
 
 @cache
+def _version() -> str | Exception:
+    """What the compiler says of itself, or why it says nothing: it is asked once."""
+    try:
+        return subprocess.run([*compiler(), "--version"], capture_output=True, text=True, timeout=TIMEOUT / 4).stdout
+    except (subprocess.TimeoutExpired, OSError) as error:
+        return error
+
+
+@cache
 def _machine() -> str:
-    """Compiler and processor: what a compiled file depends on besides its source."""
+    """Compiler and processor: what a compiled file depends on besides its source. Raises NoCompilerError."""
     import platform
 
-    version = subprocess.run([*compiler(), "--version"], capture_output=True, text=True, timeout=TIMEOUT).stdout
+    version = _version()
+    if isinstance(version, Exception):
+        raise NoCompilerError(f"{' '.join(compiler())} failed: {version}") from version
     processor = ""
     info = Path("/proc/cpuinfo")
     if info.exists():
@@ -62,6 +73,7 @@ def flags() -> tuple[str, ...]:
     """The flags that this compiler takes: with the vector versions of exp and its kind, where it can link them."""
     probe = 'extern double exp(double) __attribute__((simd("notinbranch"), const));\n'
     probe += "void f(double *x) {\n#pragma omp simd\nfor (int i = 0; i < 64; i++) x[i] = exp(x[i]); }\n"
+    _machine()
     for candidate in ((*FLAGS, "-DVECTOR_MATH"), FLAGS, ("-O2", "-std=gnu11")):
         try:
             _compiled(probe, candidate)
