@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 from typing import Any
@@ -108,8 +109,19 @@ def test_what_cannot_be_updated_stays_as_it_was(size: int, monkeypatch: pytest.M
     net = tl.MLP([2, 3, 1])
     before = net.w.copy()
     E = tl.squared_error(net(X, net.leaves), np.zeros((2, 1)))
-    with pytest.raises(ValueError, match="moments"):
-        tl.update(net, VarioEta(), {})
+    E.backward()
+    held = [t.grad for t in net.leaves.values()]
+    for wrong, error, text in (
+        (lambda: tl.update(net, VarioEta(), {}), ValueError, "moments"),
+        (lambda: tl.update(net, Adam(), {}), ValueError, r"the state has no 't'; the first one is rule.start\(net.w\)"),
+        (lambda: tl.update(net, Adam, {}), TypeError, r"a rule like .*, not MLP.* and <class .*Adam'>"),
+        (lambda: tl.update(net, "adam", {}), TypeError, r"a rule like .*, not MLP.* and 'adam'"),
+        (lambda: tl.update(Adam(), net, {}), TypeError, r"takes a net and .*, not Adam.* and MLP"),
+    ):
+        with pytest.raises(error, match=text):
+            wrong()
+        gc.collect()
+        assert all(t.grad is e for t, e in zip(net.leaves.values(), held, strict=True))
     same_bits(net.w, before)
     E.backward()  # the graph is as good as before
     tl.update(net, GradientDescent(), {})

@@ -244,3 +244,10 @@ def test_gradients_set_by_hand_are_packed_in_the_dtype_and_shape_of_the_weights(
     g = net.collect()
     assert g.dtype == np.float32
     np.testing.assert_array_equal(g, np.full(net.w.size, 2.0, np.float32))
+
+
+@pytest.mark.parametrize("values", [lambda w: np.ma.masked_array(w, w > 0), lambda w: {"b1": np.ma.zeros(3)}])
+def test_a_mask_is_not_dropped_without_a_word(values: Any) -> None:
+    net = MLP([2, 3, 1])
+    with pytest.raises(TypeError, match="a MaskedArray is more than its numbers"):
+        net.assign(values(net.w))

@@ -23,8 +23,9 @@ def update(net: Network, rule: Rule, state: State, *, eta: Any = None, moments: 
     rule, state: Δw is rule.delta_w(net.collect(), state, …); at first the state is rule.start(net.w). eta: η of this
     update, rule.eta by default; moments: mean and variance of the g_t, packed like net.w, where the rule needs them.
     The gradients are used up; graphs built before refuse to go backward. Many weights are updated piece by piece, with
-    the same bits, if the rule says that it looks at each by itself. Raises what delta_w raises, before anything is
-    written, and KeyboardInterrupt only when all is. Source: C7, C9.
+    the same bits, if the rule says that it looks at each by itself. Raises TypeError for what is no net or no rule,
+    ValueError for a state that is not this rule's, and what delta_w raises: nothing is written then, and the leaves
+    keep their gradients. Ctrl-C comes through when all is written. Source: C7, C9.
 
     >>> net, rule = MLP([2, 3, 1]), GradientDescent(eta=0.1)
     >>> state = rule.start(net.w)
@@ -33,11 +34,24 @@ def update(net: Network, rule: Rule, state: State, *, eta: Any = None, moments: 
     ...     E.backward()
     ...     state = update(net, rule, state)
     """
+    if not isinstance(net, Network) or isinstance(rule, type) or not hasattr(rule, "delta_w"):
+        raise TypeError(
+            f"update(net, rule, state) takes a net and a rule like Adam(eta=0.01), not {net!r} and {rule!r}"
+        )
     weights, w, eta = net.weights, net.w, rule.eta if eta is None else eta
-    if len(w) > 4 * PIECE and getattr(rule.delta_w, "by_weight", False):  # a cache would not hold them all
-        return _in_pieces(weights, rule, state, eta, moments)
-    delta, state = rule.delta_w(weights.collect(), state, w=w, eta=eta, moments=moments)
-    weights.add(delta)
+    held = [(t, t.grad, t.stamp) for t in net.leaves.values()]
+    try:
+        if len(w) > 4 * PIECE and getattr(rule.delta_w, "by_weight", False):  # a cache would not hold them all
+            return _in_pieces(weights, rule, state, eta, moments)
+        delta, state = rule.delta_w(weights.collect(), state, w=w, eta=eta, moments=moments)
+        weights.add(delta)
+    except BaseException as error:
+        for t, e, version in held:
+            if t.stamp == version:  # not written
+                t.grad = e
+        if isinstance(error, KeyError):
+            raise ValueError(f"update: the state has no {error}; the first one is rule.start(net.w)") from error
+        raise
     return state
 
 

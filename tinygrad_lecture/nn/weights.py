@@ -9,7 +9,7 @@ import numpy as np
 
 from ..engine.recording import current, here
 from ..engine.tensor import Tensor, leaf, next_stamp
-from ..engine.values import Array, shape_of
+from ..engine.values import Array, must_be_plain, shape_of
 
 
 class Weights:
@@ -109,6 +109,7 @@ class Weights:
             for name, part in parts.items():
                 self._w[self.places[name]] = np.ravel(part)
             return
+        must_be_plain(values, "assign")
         vector = np.asarray(values)
         if vector.shape != self._w.shape or vector.dtype.kind not in "fiu":
             raise ValueError(
@@ -156,29 +157,27 @@ class Weights:
     def gradients(self, size: int) -> Iterator[tuple[slice, np.ndarray]]:
         """What `collect` would pack, in pieces of so many weights: the place of each, and its part of g.
 
-        A piece inside one gradient is a view of it; any other is packed where the one before was. At the end, or where
-        it is broken off, the leaves hold no gradients any more.
+        A piece inside one gradient is a view of it; any other is packed where the one before was. At the end, but not
+        where it is broken off, the leaves hold no gradients any more.
         """
         piece, filled, end = np.empty(min(size, self._w.size), self.dtype), 0, self._w.size
-        try:
-            for name, place in self.places.items():
-                e = self._leaves[name].grad
-                flat = self._zeros[place] if e is None else np.ravel(e)
-                at, stop = place.start, place.stop
-                while at < stop:
-                    n = min(size - filled, stop - at)
-                    part = flat[at - place.start : at - place.start + n]
-                    at += n
-                    if n < size:
-                        piece[filled : filled + n] = part
-                        filled += n
-                        part = piece[:filled]
-                    if part.size == size or at == end:
-                        yield slice(at - part.size, at), part
-                        filled = 0
-        finally:
-            for t in self._leaves.values():
-                t.grad = None
+        for name, place in self.places.items():
+            e = self._leaves[name].grad
+            flat = self._zeros[place] if e is None else np.ravel(e)
+            at, stop = place.start, place.stop
+            while at < stop:
+                n = min(size - filled, stop - at)
+                part = flat[at - place.start : at - place.start + n]
+                at += n
+                if n < size:
+                    piece[filled : filled + n] = part
+                    filled += n
+                    part = piece[:filled]
+                if part.size == size or at == end:
+                    yield slice(at - part.size, at), part
+                    filled = 0
+        for t in self._leaves.values():
+            t.grad = None
 
 
 def _again(shapes: dict[str, tuple[int, ...]], dtype: Any, w: np.ndarray, g: np.ndarray) -> Weights:
@@ -204,6 +203,7 @@ def must_fit(parts: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) ->
 
 def _real(name: str, part: Any) -> np.ndarray:
     """A parameter as an array of real numbers, else an error that names it."""
+    must_be_plain(part, name)
     a = np.asarray(part)
     if a.dtype.kind not in "fiu":
         raise ValueError(f"{name} must be real numbers, not of dtype {a.dtype}")
