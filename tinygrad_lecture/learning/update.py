@@ -35,9 +35,7 @@ def update(net: Network, rule: Rule, state: State, *, eta: Any = None, moments: 
     ...     state = update(net, rule, state)
     """
     if not isinstance(net, Network) or isinstance(rule, type) or not hasattr(rule, "delta_w"):
-        raise TypeError(
-            f"update(net, rule, state) takes a net and a rule like Adam(0.01), not {net!r} and {rule!r}"
-        )
+        raise TypeError(f"update(net, rule, state) takes a net and a rule like Adam(0.01), not {net!r} and {rule!r}")
     weights, w, eta = net.weights, net.w, rule.eta if eta is None else eta
     held = [(t, t.grad, t.stamp) for t in net.leaves.values()]
     try:
