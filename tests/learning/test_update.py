@@ -116,6 +116,11 @@ def test_what_cannot_be_updated_stays_as_it_was(size: int, monkeypatch: pytest.M
         (lambda: tl.update(net, Adam(), {}), ValueError, r"the state has no 't'; the first one is rule.start\(net.w\)"),
         (lambda: tl.update(net, Adam, {}), TypeError, r"a rule like .*, not MLP.* and <class .*Adam'>"),
         (lambda: tl.update(net, "adam", {}), TypeError, r"a rule like .*, not MLP.* and 'adam'"),
+        (
+            lambda: tl.jit(lambda x: (tl.update(net, Adam(), Adam().start(net.w)), x)[1])(X),
+            TypeError,
+            "inside a transf",
+        ),
         (lambda: tl.update(Adam(), net, {}), TypeError, r"takes a net and .*, not Adam.* and MLP"),
     ):
         with pytest.raises(error, match=text):

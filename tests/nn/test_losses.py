@@ -219,3 +219,20 @@ def test_every_loss_says_what_it_computes() -> None:
     for e in LOSSES.values():
         assert e.per_pattern.__doc__
         assert "E_t = " in e.per_pattern.__doc__
+
+
+class Table:
+    """A table that knows its shape and its numbers, and nothing else of arrays."""
+
+    def __init__(self, a: np.ndarray) -> None:
+        self.a, self.shape = a, a.shape
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        return self.a
+
+
+@pytest.mark.parametrize("kind", [Table, np.ma.masked_array, np.ndarray.tolist])
+def test_the_squared_error_of_arrays_of_another_kind_is_that_of_their_numbers(kind: Any) -> None:
+    out, target = np.array([[1.0, 2.0], [3.0, 5.0]]), np.array([[0.0, 2.5], [1.0, 1.0]])
+    expected = tl.squared_error(out, target)
+    assert tl.squared_error(kind(out), target) == tl.squared_error(out, kind(target)) == expected

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .recording import current, user_expression, user_line
-from .values import Array
+from .values import Array, view_of
 
 INSTEAD = {
     r"\blog_softmax\(": "tl.log_softmax(t) in place of SciPy's",
@@ -44,9 +44,7 @@ class Leaving:
     def data(self) -> np.ndarray:
         """The values as a read-only view."""
         refuse_while_recording(self, "data")
-        view = np.asarray(self._data).view()
-        view.flags.writeable = False
-        return view
+        return view_of(np.asarray(self._data))
 
     def numpy(self) -> np.ndarray:
         """A copy of the values as an ndarray, outside the graph."""

@@ -61,13 +61,11 @@ def owned(values: Any, dtype: Any = None) -> Array:
     return a
 
 
-def seen(a: np.ndarray | np.generic, name: str) -> Array:
-    """Real values of somebody else, as a view that nobody writes through."""
-    must_be_plain(a, name)
-    if isinstance(a, np.ndarray):
-        a = np.asarray(a).view()
-        a.flags.writeable = False
-    return real(a, name)
+def view_of(a: np.ndarray) -> np.ndarray:
+    """A view of an array that nobody writes through."""
+    view = a.view()
+    view.flags.writeable = False
+    return view
 
 
 def copied(a: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..nn.network import Network
-from ..nn.weights import Weights
+from ..nn.weights import Weights, must_be_outside
 from .interrupts import Interrupts
 from .rules import Rule, State
 
@@ -23,9 +23,9 @@ def update(net: Network, rule: Rule, state: State, *, eta: Any = None, moments: 
     rule, state: Δw is rule.delta_w(net.collect(), state, …); at first the state is rule.start(net.w). eta: η of this
     update, rule.eta by default; moments: mean and variance of the g_t, packed like net.w, where the rule needs them.
     The gradients are used up; graphs built before refuse to go backward. Many weights are updated piece by piece, with
-    the same bits, if the rule says that it looks at each by itself. Raises TypeError for what is no net or no rule,
-    ValueError for a state that is not this rule's, and what delta_w raises: nothing is written then, and the leaves
-    keep their gradients. Ctrl-C comes through when all is written. Source: C7, C9.
+    the same bits, if the rule says that it looks at each by itself. Raises TypeError for what is no net or no rule, and
+    inside transforms and recordings, ValueError for a state that is not this rule's, and what delta_w raises: nothing
+    is written then, and the leaves keep their gradients. Ctrl-C comes through when all is written. Source: C7, C9.
 
     >>> net, rule = MLP([2, 3, 1]), GradientDescent(eta=0.1)
     >>> state = rule.start(net.w)
@@ -36,6 +36,7 @@ def update(net: Network, rule: Rule, state: State, *, eta: Any = None, moments: 
     """
     if not isinstance(net, Network) or isinstance(rule, type) or not hasattr(rule, "delta_w"):
         raise TypeError(f"update(net, rule, state) takes a net and a rule like Adam(0.01), not {net!r} and {rule!r}")
+    must_be_outside("update")
     weights, w, eta = net.weights, net.w, rule.eta if eta is None else eta
     held = [(t, t.grad, t.stamp) for t in net.leaves.values()]
     try:

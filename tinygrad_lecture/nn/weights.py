@@ -9,7 +9,7 @@ import numpy as np
 
 from ..engine.recording import current, here
 from ..engine.tensor import Tensor, leaf, next_stamp
-from ..engine.values import Array, must_be_plain, shape_of
+from ..engine.values import Array, must_be_plain, shape_of, view_of
 
 
 class Weights:
@@ -46,12 +46,12 @@ class Weights:
     @property
     def w(self) -> np.ndarray:
         """The packed weights, as a read-only view."""
-        return _read_only(self._w)
+        return view_of(self._w)
 
     @property
     def g(self) -> np.ndarray:
         """The packed gradient that `collect` found last at these weights, as a read-only view; else zeros."""
-        return _read_only(self._g)
+        return view_of(self._g)
 
     @property
     def parameters(self) -> dict[str, np.ndarray]:
@@ -92,11 +92,7 @@ class Weights:
         Raises ValueError for another shape, an unknown name or what is no number, TypeError inside transforms and
         recordings, which could not see what is written.
         """
-        if current().depth:
-            raise TypeError(
-                f"assign() inside a transform or a recording{here()}: the gradient would not see what is written; "
-                "pass new weights to the net instead, net(x, parameters)"
-            )
+        must_be_outside("assign")
         self.fill(values)
 
     def fill(self, values: Array | Mapping[str, Array]) -> None:
@@ -188,6 +184,15 @@ def _again(shapes: dict[str, tuple[int, ...]], dtype: Any, w: np.ndarray, g: np.
     return weights
 
 
+def must_be_outside(name: str) -> None:
+    """Refuse to write weights inside transforms and recordings, which could not see it."""
+    if current().depth:
+        raise TypeError(
+            f"{name}() inside a transform or a recording{here()}: the gradient would not see what is written; "
+            "pass new weights to the net instead, net(x, parameters)"
+        )
+
+
 def must_fit(parts: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> None:
     """Refuse parameters that are not those of a network by name and shape, naming the first that is wrong."""
     if parts.keys() != shapes.keys():
@@ -208,9 +213,3 @@ def _real(name: str, part: Any) -> np.ndarray:
     if a.dtype.kind not in "fiu":
         raise ValueError(f"{name} must be real numbers, not of dtype {a.dtype}")
     return a
-
-
-def _read_only(a: np.ndarray) -> np.ndarray:
-    view = a.view()
-    view.flags.writeable = False
-    return view

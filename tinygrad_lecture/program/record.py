@@ -16,7 +16,7 @@ from ..engine.op import Op
 from ..engine.recording import Seen, Tape, enclosed
 from ..engine.tensor import Tensor, leaf, next_stamp
 from ..engine.tree import flatten, paths, tree_map
-from ..engine.values import owned, seen
+from ..engine.values import must_be_plain, owned, real, view_of
 from ..transforms import must_call
 from .program import Equation, Program, Var, is_array, static_key, substitute
 
@@ -46,7 +46,7 @@ def record(f: Callable[..., Any]) -> Callable[..., Program]:
             raise TypeError("record takes arrays as example arguments, not Tensors; pass t.numpy()")
         tape = Tape(next_stamp())
         with enclosed(tape):
-            given = [leaf(seen(a, "record"), needs=False, op=INPUT) if is_array(a) else a for a in leaves]
+            given = [_input(a) if is_array(a) else a for a in leaves]
             tape.stamps.update(t.stamp for t in given if t.__class__ is Tensor)
             result = f(*rebuild(given))
             outputs, _ = flatten(result)
@@ -86,3 +86,10 @@ def record(f: Callable[..., Any]) -> Callable[..., Program]:
         )
 
     return recorded
+
+
+def _input(a: Any) -> Tensor:
+    """An example argument as a Tensor, without a copy."""
+    must_be_plain(a, "record")
+    a = view_of(np.asarray(a)) if isinstance(a, np.ndarray) else a
+    return leaf(real(a, "record"), needs=False, op=INPUT)

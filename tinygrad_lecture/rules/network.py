@@ -197,10 +197,10 @@ def squared_error(out: Array, target: Array) -> Array:
     Raises ValueError where the shapes differ, since (T,) against (T, 1) would broadcast to (T, T).
     Source: C1, C8.
     """
-    shape = shape_of(out)
-    if shape != shape_of(target):
-        raise ValueError(f"out of shape {shape} and target of shape {shape_of(target)} must have the same shape")
-    if 0 in shape:
+    out, target = np.asarray(out), np.asarray(target)
+    if out.shape != target.shape:
+        raise ValueError(f"out of shape {out.shape} and target of shape {target.shape} must have the same shape")
+    if out.size == 0:
         raise ValueError("there are no patterns to average over")
     d = np.subtract(out, target).ravel()
     return 0.5 * d.dot(d) / _patterns(out)

@@ -73,7 +73,7 @@ def readings(d: Derivative, rungs: Iterable[str]) -> tuple[Quotient | None, list
     A rung that contradicts the differences below it is no oracle here, and is left out too. But where central
     differences agree with forward mode, their extrapolation is what errs: two that are equal by chance look like one.
     """
-    quotient = _quotient(d) if set(DIFFERENCES) & set(rungs) else None
+    quotient = settled_quotient(d.along, d.scale, d.eps, d.blur, d.terms) if set(DIFFERENCES) & set(rungs) else None
     read: dict[str, Reading] = {}
     missing: dict[str, str] = {}
     for rung in (r for r in RUNGS if r in rungs):
@@ -95,10 +95,6 @@ def readings(d: Derivative, rungs: Iterable[str]) -> tuple[Quotient | None, list
             missing[r.rung] = analytic if r.rung == "complex" else f"it contradicts the rung {against[0]}"
             del read[r.rung]
     return quotient, list(read.values()), missing
-
-
-def _quotient(d: Derivative) -> Quotient:
-    return settled_quotient(d.along, d.scale, d.eps, d.blur, d.terms)
 
 
 def _apart(r: Reading, below: Reading) -> bool:
