@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import update_wrapper
 from typing import Any
@@ -38,7 +38,11 @@ class Recorded:
     frozen: Snapshot
     calls: int = 0
 
-    def __call__(self, arrays: list[Any]) -> Any:
+    def holds(self) -> bool:
+        """Whether what it has frozen is as it was."""
+        return not stale(self.program) and changed(self.frozen) is None
+
+    def __call__(self, arrays: Sequence[Any]) -> Any:
         """Run it on the array arguments."""
         self.calls += 1
         found = self.runner(arrays)
@@ -65,18 +69,24 @@ class Jit:
         self.f, self.wanted = f, wanted
         self.name = getattr(f, "__name__", type(f).__name__)
         self.programs: dict[Any, Recorded] = {}
+        self._usual: dict[Any, Recorded] = {}  # those for nothing but arrays, under a key that is soon made
         update_wrapper(self, f)
 
     def __call__(self, *args: Any) -> Any:
         """The function's result, computed by its program."""
-        if ARRAYS.issuperset(map(type, args)) and not current().depth:  # the usual case, in little time
-            known = self.programs.get((len(args), tuple([(a.shape, a.dtype) for a in args])))
-            if known is not None and not stale(known.program) and changed(known.frozen) is None:
-                return known(list(args))
+        try:
+            known = self._usual.get(tuple([(a.__class__, a.shape, a.dtype) for a in args]))
+        except AttributeError:  # a container, or a plain number
+            known = None
+        if known is not None and not current().depth and known.holds():
+            return known(args)
         leaves = list(args) if all(a.__class__ in LEAVES for a in args) else flatten(list(args))[0]
         if current().depth or any(x.__class__ is Tensor for x in leaves):
             return self.f(*args)  # inside a transform or a recording it is one more part of what is recorded there
-        return self.recorded(args, leaves)([a for a in leaves if is_array(a)])
+        known = self.recorded(args, leaves)
+        if ARRAYS.issuperset(map(type, args)):
+            self._usual[tuple([(a.__class__, a.shape, a.dtype) for a in args])] = known
+        return known([a for a in leaves if is_array(a)])
 
     def recorded(self, args: tuple[Any, ...], leaves: list[Any]) -> Recorded:
         """The program for these arguments, recorded where there is none yet, or where what it froze has changed."""
@@ -84,7 +94,7 @@ class Jit:
         form = len(args) if plain else tuple(paths(list(args)))  # the form of arguments without containers
         key = form, tuple([(a.shape, a.dtype) if is_array(a) else static_key(a) for a in leaves])
         known = self.programs.get(key)
-        if known is not None and not stale(known.program) and changed(known.frozen) is None:
+        if known is not None and known.holds():
             return known
         if known is None and len(self.programs) == MANY:
             warnings.warn(

@@ -119,9 +119,9 @@ def sech2(w: Writer, eq: Equation) -> bool:
     if w.layouts[eq.out] is None or eq.dtype != w.specs[eq.vars()[0]].dtype:
         return False
     out = w.buffer(eq, over=eq.args)
-    w.line(f'with errstate(over="ignore"): {w.function(np.cosh)}({w.name(eq.args[0])}, {out})')
+    w.line(f"silent_cosh({w.name(eq.args[0])}, {out})")
     w.line(f"{w.function(np.divide)}({w.number(1.0, eq.dtype)}, {out}, {out})")
-    w.line(f"multiply({out}, {out}, {out})")
+    w.line(f"square({out}, {out})")
     return True
 
 

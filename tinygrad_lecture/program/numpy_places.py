@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from math import prod
 
 from .memory import Layouts, contiguous, lifetimes, n_bytes, shared
@@ -13,7 +13,7 @@ class Places:
     """The places of buffers, each named after the value that is computed into it.
 
     holds: value → the buffers that it lies in; over: buffer → the operands that its equation may overwrite;
-    inside: buffer → the one of which it is a part, and from which element on; direct: buffer → the output that it is.
+    inside: buffer → the one of which it is a part, and from which element on; direct: buffers that are outputs.
     """
 
     def __init__(
@@ -24,7 +24,7 @@ class Places:
         holds: Mapping[Var, tuple[Var, ...]],
         over: Mapping[Var, tuple[Var, ...]],
         inside: Mapping[Var, tuple[Var, int]],
-        direct: Mapping[Var, str],
+        direct: Set[Var],
     ) -> None:
         self.program, self.specs, self.layouts = program, specs, layouts
         self.over, self.inside, self.direct = over, inside, direct
@@ -46,8 +46,8 @@ class Places:
         self._made.add(v)
         spec, strides, before = self.specs[v], self.layouts[v], []
         if v in self.direct:
-            text = self.direct[v]
-        elif v in self.inside:
+            return []  # the output has its name
+        if v in self.inside:
             whole, at = self.inside[v]
             before = self.lines(whole)
             flat = f"{whole}" if len(self.specs[whole].shape) == 1 else f"{whole}.reshape(-1)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from threading import Lock
 from typing import Any
 
@@ -15,7 +16,8 @@ from .numpy_text import Writer
 from .passes import optimised, without_dead
 from .program import Program, Var, substitute
 
-Step = Callable[[], None]
+Step = Callable[..., None]
+Once = Callable[..., list[Any]]
 Form = tuple[Any, ...]
 
 MOST = 8
@@ -43,15 +45,15 @@ class NumpyRunner:
         self._bindings: dict[Form, Binding] = {}
         self._lock = Lock()
         walks = any(eq.op.name == "odot" for eq in program.equations)
-        self._run = _silently if walks else _aloud
+        self._told: Callable[[Any], Any] = _silently if walks else _aloud
 
     def __call__(self, arrays: Sequence[Any]) -> list[Any]:
         """The written outputs for the inputs of one call."""
-        binding = self._bindings.get(tuple([a.strides if isinstance(a, np.ndarray) else None for a in arrays]))
-        if binding is None or not self._lock.acquire(blocking=False):
+        binding = self._bindings.get(_form(arrays))
+        if binding is None or not self._lock.acquire(False):
             return self._first(arrays)  # somebody else writes into the buffers
         try:
-            return self._run(binding.once, arrays)  # type: ignore[no-any-return]
+            return binding.once(arrays)
         finally:
             self._lock.release()
 
@@ -69,7 +71,7 @@ class NumpyRunner:
         if not n or binding is None or not places or not self._lock.acquire(blocking=False):
             return self._one_by_one(n, given, carried, moving)
         try:
-            return self._run(binding.many, n, given, carried, moving, self._place_of_halt())  # type: ignore[no-any-return]
+            return self._told(binding.many)(n, given, carried, moving, self._place_of_halt())  # type: ignore[no-any-return]
         finally:
             self._lock.release()
 
@@ -78,13 +80,13 @@ class NumpyRunner:
 
     def _first(self, arrays: Sequence[Any]) -> list[Any]:
         """A plain run, and a binding for the next one."""
-        outs, layouts, views = self._run(plain_run, self._plain, arrays)
+        outs, layouts, views = self._told(plain_run)(self._plain, arrays)
         form = _form(arrays)
         if form not in self._bindings:
             if len(self._bindings) >= MOST:
                 self._bindings.clear()
             writer = Writer(optimised(self._plain, layouts), self._written, layouts, views)
-            self._bindings[form] = Binding(writer)
+            self._bindings[form] = Binding(writer, arrays, self._told)
             self.text = writer.text
         return [np.array(outs[i])[()] for i in self._written]
 
@@ -110,44 +112,50 @@ class NumpyRunner:
         return done, [np.array(given[place]) for place, _ in carried], stacked
 
 
-@np.errstate(divide="ignore", invalid="ignore")
-def _silently(f: Callable[..., Any], *args: Any) -> Any:
-    """Call f as a backward walk calls slopes: where one is infinite and no error arrives, nobody is told."""
-    return f(*args)
+_silently = np.errstate(divide="ignore", invalid="ignore")
+"""As a backward walk calls slopes: where one is infinite and no error arrives, nobody is told."""
 
 
-def _aloud(f: Callable[..., Any], *args: Any) -> Any:
-    return f(*args)
+def _aloud(f: Callable[..., Any]) -> Callable[..., Any]:
+    return f
 
 
 class Binding:
-    """The generated function for one form of the inputs, its buffers, and what is bound to them."""
+    """The generated functions for one form of the inputs, their buffers, and what is bound to them.
 
-    def __init__(self, writer: Writer) -> None:
+    writer: has their text; arrays: inputs of this form; told: what is put around functions that compute.
+    once(inputs) → outputs is one step: on copies in fixed places where that is little, else bound to these very arrays.
+    """
+
+    def __init__(self, writer: Writer, arrays: Sequence[Any], told: Callable[[Any], Any]) -> None:
         known = dict(writer.known)
         exec(writer.code(), known)
-        self._bound: Callable[..., Step] = known["bound"]
+        self._bound: Callable[..., tuple[Step, Once]] = known["bound"]
         self._buffers = [np.empty(max(size, 1), np.uint8) for size in writer.buffers]
         outputs = [writer.program.outputs[i] for i in writer.written]
         self._outs = [(writer.specs[x], writer.layouts[x]) for x in outputs]
-        size = sum(n_bytes(writer.specs[v]) for v in (*writer.program.inputs, *outputs))
-        self._copies = size <= WORTH * writer.n_once
-        self._kept: tuple[list[Any], list[np.ndarray], Step] | None = None
+        inputs, ins, outs = writer.program.inputs, writer.placed_ins, writer.placed_outs
+        self._placed_ins, self._loose_ins = ins, [i for i in range(len(inputs)) if i not in ins]
+        self._placed_outs, self._loose_outs = outs, [k for k in range(len(outputs)) if k not in outs]
+        size = sum(n_bytes(writer.specs[v]) for v in (*[inputs[i] for i in ins], *[outputs[k] for k in outs]))
+        copies = size <= WORTH * writer.n_once
+        once = self._on([copied(np.asarray(a)) for a in arrays], self._new())[1] if copies else self._rebound
+        self.once: Once = told(once)
 
-    def once(self, arrays: Sequence[Any]) -> list[Any]:
-        """One step: on copies in fixed places where that is little, else bound to these very arrays."""
-        if not self._copies:
-            outs = self._new()
-            self._bound(*arrays, *outs, self._buffers)()
-            return [o if o.ndim else o[()] for o in outs]
-        if self._kept is None:
-            ins, outs = [copied(np.asarray(a)) for a in arrays], self._new()
-            self._kept = ins, outs, self._bound(*ins, *outs, self._buffers)
-        ins, outs, step = self._kept
-        for place, a in zip(ins, arrays, strict=True):
-            place[...] = a
-        step()
-        return [o.copy("K") if o.ndim else o[()] for o in outs]
+    def _rebound(self, arrays: Sequence[Any]) -> list[Any]:
+        outs = self._new()
+        self._step(arrays, outs)()
+        return [o if o.ndim else o[()] for o in outs]
+
+    def _on(self, ins: Sequence[Any], outs: Sequence[Any]) -> tuple[Step, Once]:
+        """The functions, bound to some inputs and outputs as the places of what lies in one."""
+        placed = [ins[i] for i in self._placed_ins] + [outs[k] for k in self._placed_outs]
+        return self._bound(*placed, self._buffers)
+
+    def _step(self, ins: Sequence[Any], outs: Sequence[Any]) -> Callable[[], None]:
+        """A step from these inputs to these outputs."""
+        step, _ = self._on(ins, outs)
+        return partial(step, *[ins[i] for i in self._loose_ins], *[outs[k] for k in self._loose_outs])
 
     def fits(self, k: int, a: Any) -> bool:
         """Whether output k can be the next step's input in place of a."""
@@ -165,7 +173,7 @@ class Binding:
         back_ins, back_outs = list(ins), list(outs)
         for place, k in carried:
             back_ins[place], back_outs[k] = outs[k], ins[place]
-        steps = [self._bound(*ins, *outs, self._buffers), self._bound(*back_ins, *back_outs, self._buffers)]
+        steps = [self._step(ins, outs), self._step(back_ins, back_outs)]
         back = {k for _, k in carried}
         ys = [(np.empty((n, *o.shape), o.dtype), o) for k, o in enumerate(outs) if k not in back]
         moves = [(given[i], ins[i]) for i in moving]

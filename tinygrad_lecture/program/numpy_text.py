@@ -1,7 +1,8 @@
 """A program as the text of a Python function: NumPy calls on buffers that were made before.
 
-The text has two parts. `bound(inputs…, outputs…, buffers)` makes, once, everything that does not depend on values:
-constants, buffers, views. It returns `step()`, which computes.
+`bound(inputs…, outputs…, buffers)` makes, once, everything that does not depend on values: constants, buffers, views.
+It is given what views are made of; what is used as a whole comes with each step. It returns `step(inputs…, outputs…)`,
+which computes, and `once(inputs)`, which copies what must lie in its place, steps, and returns the outputs.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from .memory import Layouts, contiguous
+from ..rules.trigonometric import silent_cosh
+from .memory import Layouts, contiguous, new
 from .numpy_forms import FORMS, basic, is_scalar, plain_number, ufunc, without_lost
 from .numpy_places import Places
 from .program import Equation, Program, Spec, Var, library_names
@@ -34,9 +36,9 @@ class Writer:
         self.program, self.written, self.layouts = program, list(written), layouts
         self.specs: dict[Var, Spec] = program.specs()
         self.known: dict[str, Any] = {
-            name: getattr(np, name) for name in ("add", "array", "copyto", "errstate", "multiply", "ndarray", "square")
+            name: getattr(np, name) for name in ("add", "array", "copyto", "multiply", "ndarray", "square")
         }
-        self.known |= {"without_lost": without_lost, "float64": np.float64}
+        self.known |= {f.__name__: f for f in (without_lost, silent_cosh, new)}
         self.known |= {repr(v): np.asarray(c) for v, c in program.constants.items()}
         self._step: list[str] = []
         self._once: list[str | Var] = []  # a value stands for the line that makes its buffer
@@ -222,11 +224,14 @@ class Writer:
     # all together
     def _finish(self) -> None:
         """The text; how many bytes each of its buffers has, and how many lines run once."""
-        direct: dict[Var, str] = {}
+        direct: set[Var] = set()
+        outs: list[str] = []
         for k, i in enumerate(self.written):
             x = self.program.outputs[i]
+            outs.append(f"o{k}")
             if x in self.over and x not in self.inside and x not in direct:
-                direct[x] = f"o{k}"
+                outs[k] = repr(x)
+                direct.add(x)
             else:
                 self._step.append(f"o{k}[...] = {x}")
         places = Places(self.program, self.specs, self.layouts, self.holds, self.over, self.inside, direct)
@@ -234,15 +239,44 @@ class Writer:
         lines = [f"{name} = {text}" for text, name in self._numbers.items()]
         for entry in self._once:
             lines += [entry] if isinstance(entry, str) else places.lines(entry)
-        given = [*map(repr, self.program.inputs), *(f"o{k}" for k in range(len(self.written))), "b"]
         self.n_once = len(lines)
-        step = "def step():\n" + indent("\n".join(self._step or ["pass"]), "    ")
-        body = indent("\n".join([*lines, "", step, "", "return step"]), "    ")
-        self.text = f"def bound({', '.join(given)}):\n{body}\n"
+        seen = set(re.findall(r"\b[vo]\d+\b", "\n".join(lines)))
+        ins = [repr(v) for v in self.program.inputs]
+        specs = [self.specs[self.program.outputs[i]] for i in self.written]
+        shapes = [self.specs[v].shape for v in self.program.inputs]
+        self.placed_ins = [i for i, name in enumerate(ins) if name in seen or shapes[i] == ()]
+        """Inputs that lie in their places; the others come with each step."""
+        self.placed_outs = [k for k, name in enumerate(outs) if name in seen or specs[k].shape == ()]
+        """Outputs that lie in their places."""
+        self.text = self._text(lines, ins, outs)
+
+    def _text(self, lines: list[str], ins: list[str], outs: list[str]) -> str:
+        """The text of the functions, from the lines of what is done once, and the names of inputs and outputs."""
+        placed_ins, placed_outs = [ins[i] for i in self.placed_ins], [outs[k] for k in self.placed_outs]
+        given = ", ".join([*placed_ins, *placed_outs, "b"])
+        loose = ", ".join([x for x in ins if x not in placed_ins] + [y for y in outs if y not in placed_outs])
+        copies = [f"{x}[...] = {x}_given" for x in placed_ins]
+        fresh, found = [], []
+        for k, y in enumerate(outs):
+            value = self.program.outputs[self.written[k]]
+            spec, strides = self.specs[value], self.layouts[value]
+            found.append(y if k not in self.placed_outs else f'{y}.copy("K")' if spec.shape else f"{y}[()]")
+            if k not in self.placed_outs and self.contiguous(value):
+                fresh.append(f"{y} = ndarray({spec.shape}, {spec.dtype.str!r})")
+            elif k not in self.placed_outs:
+                fresh.append(f"{y} = new({self._named(spec)}, {strides})")
+        unpacked = f"[{', '.join(f'{x}_given' if x in placed_ins else x for x in ins)}] = inputs"
+        step = _function(f"step({loose})", self._step or ["pass"])
+        once = _function("once(inputs)", [unpacked, *copies, *fresh, f"step({loose})", f"return [{', '.join(found)}]"])
+        return _function(f"bound({given})", [*lines, "", step, once, "return step, once"])
 
     def code(self) -> CodeType:
         """The text, compiled."""
         return compile(self.text, f"<{self.program.name} by NumPy>", "exec")
+
+
+def _function(head: str, lines: list[str]) -> str:
+    return f"def {head}:\n" + indent("\n".join(lines), "    ") + "\n"
 
 
 def _slice(s: slice) -> str:

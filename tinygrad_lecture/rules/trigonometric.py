@@ -12,15 +12,19 @@ from ..engine.values import Array
 from .quotient import over_again
 
 
+@np.errstate(over="ignore")  # as a decorator in half the time of a with block
+def silent_cosh(x: Array, out: np.ndarray | None = None) -> Array:
+    """cosh x, which overflows to ∞ without a word: for those who want 1/∞."""
+    return np.cosh(x, out)
+
+
 @own(Op("sech2"))
 def sech2(x: Array) -> Array:
     """1/cosh²x, which keeps its digits where 1 − tanh²x is 0."""
     if not isinstance(x, np.ndarray) and abs(x) < 10.0:  # one number, whose cosh is finite in half precision too
         c = 1.0 / np.cosh(x)
         return c * c
-    with np.errstate(over="ignore"):  # 1/∞ is right
-        c = np.reciprocal(np.cosh(x))
-    return c * c
+    return np.square(1.0 / silent_cosh(x))
 
 
 @own(Op("cosquare"))
