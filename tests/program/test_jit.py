@@ -243,6 +243,16 @@ def test_wrong_arguments_are_named(make: Any) -> None:
         make(3.0)
 
 
+@each_runner
+def test_what_a_mask_hides_is_not_computed_with(runner: str) -> None:
+    double = tl.jit(lambda x: 2.0 * x, runner=runner)
+    double(X)
+    masked = np.ma.array(X, mask=X > 1)
+    for call in (double, tl.record(lambda x: 2.0 * x)(X), lambda x: tl.scan(lambda c, x: (c + x, c), 0.0, x)):
+        with pytest.raises(TypeError, match="MaskedArray is more than its numbers"):
+            call(masked)
+
+
 def test_a_function_is_reported_before_its_first_call() -> None:
     assert tl.jit(error).report() == "error was not called yet"
     assert tl.jit(error).__name__ == "error"

@@ -53,14 +53,24 @@ def paths(tree: Any, path: str = "") -> list[str]:
     return [p for label, part in zip(labels, parts, strict=True) for p in paths(part, path + label)]
 
 
+def form(tree: Any) -> Any:
+    """The kinds of containers, and what their parts are called: something hashable that differs where `paths` would."""
+    kind = tree.__class__
+    parts = None if kind in LEAVES else _children(tree)
+    if parts is None:
+        return None
+    inside = tuple([None if part.__class__ in LEAVES else form(part) for part in parts])
+    return (kind, tuple(tree), tuple(map(type, tree)), inside) if isinstance(tree, dict) else (kind, inside)
+
+
 def _children(tree: Any) -> list[Any] | None:
     """What a container holds; None for a leaf."""
-    if tree is None:
-        return []
     if isinstance(tree, dict):
         return list(tree.values())
     if isinstance(tree, tuple | list):
         return list(tree)
+    if tree is None:
+        return []
     names = _field_names(tree)
     return None if names is None else [getattr(tree, name) for name in names]
 
@@ -92,15 +102,17 @@ def _collect(tree: Any, leaves: list[Any]) -> None:
 
 def _rebuilt(tree: Any, leaves: Iterator[Any]) -> Any:
     """A container of this form around the next leaves."""
-    parts = None if tree.__class__ in LEAVES else _children(tree)
+    kind = tree.__class__
+    parts = None if kind in LEAVES else _children(tree)
     if parts is None:
         return next(leaves)
     new = [next(leaves) if part.__class__ in LEAVES else _rebuilt(part, leaves) for part in parts]
-    if tree is None:
-        return None
-    kind = type(tree)
+    if kind is tuple or kind is list:
+        return kind(new)
     if kind is dict:
         return dict(zip(tree, new, strict=True))
+    if tree is None:
+        return None
     if isinstance(tree, dict):
         again = tree.copy()
         again.update(zip(tree, new, strict=True))

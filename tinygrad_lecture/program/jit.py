@@ -12,7 +12,7 @@ import numpy as np
 
 from ..engine.recording import current
 from ..engine.tensor import Tensor
-from ..engine.tree import LEAVES, flatten, paths
+from ..engine.tree import LEAVES, flatten, form
 from ..transforms import must_call
 from .frozen import Snapshot, changed, recorded_purely, stale
 from .program import Program, Var, is_array, static_key
@@ -23,7 +23,7 @@ MANY = 16
 """Programs of one function after which a warning says why there are so many."""
 
 
-ARRAYS = frozenset({np.ndarray, np.float64, np.float32})
+ARRAYS: frozenset[Any] = frozenset({np.ndarray, np.float64, np.float32})
 """Arguments that are arrays, seen at one glance."""
 
 
@@ -80,19 +80,17 @@ class Jit:
             known = None
         if known is not None and not current().depth and known.holds():
             return known(args)
-        leaves = list(args) if all(a.__class__ in LEAVES for a in args) else flatten(list(args))[0]
-        if current().depth or any(x.__class__ is Tensor for x in leaves):
+        leaves = list(args) if LEAVES.issuperset(map(type, args)) else flatten(args)[0]
+        if current().depth or Tensor in map(type, leaves):
             return self.f(*args)  # inside a transform or a recording it is one more part of what is recorded there
         known = self.recorded(args, leaves)
         if ARRAYS.issuperset(map(type, args)):
             self._usual[tuple([(a.__class__, a.shape, a.dtype) for a in args])] = known
-        return known([a for a in leaves if is_array(a)])
+        return known([a for a in leaves if a.__class__ in ARRAYS or is_array(a)])
 
     def recorded(self, args: tuple[Any, ...], leaves: list[Any]) -> Recorded:
         """The program for these arguments, recorded where there is none yet, or where what it froze has changed."""
-        plain = len(leaves) == len(args) and all(a is b for a, b in zip(args, leaves, strict=True))
-        form = len(args) if plain else tuple(paths(list(args)))  # the form of arguments without containers
-        key = form, tuple([(a.shape, a.dtype) if is_array(a) else static_key(a) for a in leaves])
+        key = form(args), tuple([(a.shape, a.dtype) if type(a) in ARRAYS else static_key(a) for a in leaves])
         known = self.programs.get(key)
         if known is not None and known.holds():
             return known

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..engine.op import OPS, Op
 from ..engine.tree import Rebuild, flatten, paths, tree_map
+from ..engine.values import must_be_plain
 
 
 class Var:
@@ -170,7 +171,8 @@ def is_array(a: Any) -> bool:
 
 
 def static_key(a: Any) -> Any:
-    """What an argument must agree in with the one that was recorded."""
+    """What an argument must agree in with the one that was recorded. Raises TypeError for what has a mask to lose."""
+    must_be_plain(a, "an argument")
     return Spec(a.shape, a.dtype) if is_array(a) else Static(type(a), repr(a))
 
 

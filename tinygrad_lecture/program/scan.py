@@ -11,7 +11,8 @@ import numpy as np
 
 from ..engine.recording import current
 from ..engine.tensor import Tensor
-from ..engine.tree import flatten, paths, tree_map
+from ..engine.tree import flatten, form, paths, tree_map
+from ..engine.values import must_be_plain
 from ..transforms import must_call
 from .frozen import Snapshot, changed, recorded_purely, stale
 from .program import Program, static_key
@@ -115,13 +116,15 @@ def scan(step: Step, carry: Any, xs: Any = None, length: int | None = None, *, r
     leaves, rebuild = flatten((carry, xs))
     if current().depth or any(a.__class__ is Tensor for a in leaves):
         return _loop(step, carry, xs, n)
+    for a in leaves:
+        must_be_plain(a, "scan")
     leaves = [np.asarray(a) for a in leaves]
     carry, xs = rebuild(leaves)
     if n == 0:
         raise ValueError("scan: there are no steps, so that nobody knows what a step puts out")
     n_carry = len(flatten(carry)[0])
     first = _element(xs, 0)
-    key = runner, tuple(paths([carry, xs])), tuple(static_key(a) for a in flatten((carry, first))[0])
+    key = runner, form((carry, xs)), tuple(static_key(a) for a in flatten((carry, first))[0])
     known = _KNOWN.setdefault(step, {})
     found = known.get(key)
     if found is None or stale(found.program) or changed(found.frozen) is not None:
