@@ -7,6 +7,7 @@ fresh array.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -74,12 +75,20 @@ def ufunc(w: Writer, eq: Equation) -> bool:
     if w.is_scalar(eq):
         w.number_line(eq, _SCALAR[eq.op.name].format(*[w.scalar(a) for a in eq.args]))
         return True
-    given = [w.operand(a, eq) for a in eq.args]
-    apart = u.signature is not None or u is np.power  # which squares one number, but not where it overwrites it
+    given = [_unbroadcast(w, a, eq) or w.operand(a, eq) for a in eq.args]
+    # power squares one number, but not where it overwrites it; and NumPy takes one for two that may overlap
+    apart = u.signature is not None or u is np.power or prod(eq.shape) == 1
     out = w.buffer(eq, over=() if apart else eq.args)
     how = "out=" if u in (np.maximum, np.minimum) else ""  # where a third positional argument is deprecated
     w.line(f"{w.function(u)}({', '.join(given)}, {how}{out})")
     return True
+
+
+def _unbroadcast(w: Writer, x: Any, eq: Equation) -> str:
+    """A view of an operand in the shape of the result, where nothing is repeated: NumPy's broadcasting takes longer."""
+    if x.__class__ is not Var or w.specs[x].shape in ((), eq.shape) or prod(w.specs[x].shape) != prod(eq.shape):
+        return ""
+    return w.view(x, f".reshape({eq.shape})") if eq.op.forward.signature is None else ""
 
 
 def is_scalar(eq: Equation, specs: Mapping[Var, Spec]) -> bool:

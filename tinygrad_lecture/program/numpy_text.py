@@ -84,7 +84,7 @@ class Writer:
     def index(self, index: tuple[Any, ...], shape: tuple[int, ...] = (1,)) -> str:
         """A basic index as Python writes it; with … where one element would come out as a scalar."""
         parts = [_slice(i) if i.__class__ is slice else self.literal(i) for i in index]
-        return ", ".join(parts if shape or Ellipsis in index else [*parts, "..."])
+        return ", ".join(parts if parts and (shape or Ellipsis in index) else [*parts, "..."])
 
     def function(self, fn: Callable[..., Any], name: str = "") -> str:
         """The name of a function."""
