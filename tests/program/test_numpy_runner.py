@@ -386,6 +386,26 @@ def test_a_program_may_be_run_while_it_runs() -> None:
     assert np.array_equal(want[0], want[1])
 
 
+WHOLE: dict[str, Callable[[Any], Any]] = {
+    "times a whole number": tl.grad(lambda x: np.sum(np.exp(2 * x))),
+    "a whole number from the right": tl.grad(lambda x: np.sum(np.tanh(x * 3) ** 2 * 5)),
+    "np.multiply": tl.grad(lambda x: np.sum(np.multiply(-2, x))),
+    "all of it": tl.grad(lambda x: np.sum(x[()] * 2.0)),
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_whole_numbers_and_empty_indices_have_their_gradient(name: str) -> None:
+    x = np.array([0.5, -1.25, 2.0])
+    agree(tl.record(WHOLE[name])(x), (x,))
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.int32, np.uint8, np.bool_])
+def test_whole_numbers_are_squared_as_floating_ones_where_the_result_is_one(dtype: Any) -> None:
+    n = np.array([2**62, 3]).astype(dtype)
+    agree(tl.record(lambda n: n**2.0)(n), (n,))
+
+
 def test_an_error_in_a_step_leaves_the_runner_as_it_was() -> None:
     program = tl.record(lambda a, b: np.linalg.solve(a, b) * 2.0)(np.eye(2), np.ones(2))
     runner = NumpyRunner(program, computed(program))

@@ -84,7 +84,8 @@ def constant_program(c: np.ndarray) -> Program:
     """A program in which equations compute with a constant alone, as passes and lowering leave them behind."""
     program = tl.record(lambda x, c: (np.exp(x), np.log(c) + np.sum(c)))(np.ones(2), np.ones_like(c))
     x, v = program.inputs
-    return replace(program, inputs=(x,), paths=program.paths[:1], static=program.static[:1], constants={v: c})
+    one = {"paths": program.paths[:1], "static": program.static[:1], "form": None}
+    return replace(program, inputs=(x,), constants={v: c}, **one)
 
 
 def test_folding_computes_what_no_input_goes_into() -> None:

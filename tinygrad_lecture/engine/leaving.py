@@ -114,7 +114,11 @@ def must_convert(t: Leaving, what: str, way_out: str) -> None:
 
 def refuse_while_recording(t: Leaving, what: str) -> None:
     """Refuse to read a value of one run into a program for many, naming the user's line."""
-    if current().tape is not None and recorded(t):
+    tape = current().tape
+    if tape is None:
+        return
+    tape.reads(t)
+    if recorded(t):
         raise TypeError(
             f"{what} while recording, at {user_line()}: the recorded program would keep the value of this one run. "
             "Use np.where for a choice, and NumPy functions on the Tensor itself"

@@ -12,6 +12,8 @@ from functools import wraps
 from types import FrameType
 from typing import Any, TypeVar
 
+import numpy as np
+
 from .tree import tree_map
 from .values import copied
 
@@ -35,7 +37,7 @@ class Tape:
     Tensor of another thread or task is neither, and refused: it may depend on the inputs.
     """
 
-    __slots__ = ("calls", "constants", "originals", "stamps", "start")
+    __slots__ = ("calls", "constants", "originals", "read", "stamps", "start")
 
     def __init__(self, start: int) -> None:
         self.start = start
@@ -43,12 +45,18 @@ class Tape:
         self.stamps: set[int] = set()
         self.constants: set[int] = set()
         self.originals: dict[int, tuple[Any, Any]] = {}
+        self.read: dict[int, tuple[Any, Any]] = {}
 
     def kept(self, x: Any) -> Any:
         """A copy of an array that goes into a program, which knows what it is a copy of."""
         copy = copied(x)
         self.originals[id(copy)] = copy, x
         return copy
+
+    def reads(self, t: Any) -> None:
+        """Note that the recorded function has read an older leaf, of which its program may know some numbers alone."""
+        if t.op is None and t.stamp < self.start and t.stamp not in self.read:
+            self.read[t.stamp] = t, copied(np.asarray(t._data))
 
     def derived(self, values: Iterable[Any]) -> bool:
         """Whether one of these is an input of the recording, or computed from one."""

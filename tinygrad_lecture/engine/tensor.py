@@ -338,6 +338,9 @@ def _taped(tape: Tape, op: Op, inputs: tuple[Any, ...], options: dict[str, Any],
     if not tape.derived([*inputs, *options.get("index", ())]):
         t = _fill(Tensor.__new__(Tensor), data, op, inputs if needs else (), options if needs else NO_OPTIONS, needs)
         tape.constants.add(t.stamp)
+        for x in inputs:
+            if x.__class__ is Tensor:
+                tape.reads(x)
         return t
 
     def kept(x: Any) -> Any:

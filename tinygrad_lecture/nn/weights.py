@@ -34,7 +34,7 @@ class Weights:
             begin = self.places[name].stop
         self._w = np.zeros(begin, self.dtype)
         self._g = self._zeros = np.broadcast_to(self.dtype.type(0), self._w.shape)  # which take no memory
-        self._views: dict[str, np.ndarray] = self.named(self.w)
+        self._views: dict[str, np.ndarray] = self.named(view_of(self._w))
         self._leaves = {name: leaf(view) for name, view in self._views.items()}
         # the same values for graphs that shall not differentiate by them, but must see when they are overwritten
         self.constants = {name: leaf(view, needs=False) for name, view in self._views.items()}
@@ -46,6 +46,7 @@ class Weights:
     @property
     def w(self) -> np.ndarray:
         """The packed weights, as a read-only view."""
+        self._note()
         return view_of(self._w)
 
     @property
@@ -56,7 +57,15 @@ class Weights:
     @property
     def parameters(self) -> dict[str, np.ndarray]:
         """Name → weights, as read-only views into w."""
+        self._note()
         return dict(self._views)
+
+    def _note(self) -> None:
+        """Let a recording know that it has read the weights: it must be made anew when they are written."""
+        tape = current().tape
+        if tape is not None:
+            for t in self.constants.values():
+                tape.reads(t)
 
     @property
     def leaves(self) -> dict[str, Tensor]:

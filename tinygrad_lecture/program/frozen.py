@@ -1,64 +1,69 @@
-"""What a recorded function refers to beside its arguments, so that a change of it is noticed."""
+"""What a recorded function refers to beside its arguments, so that a change of it is noticed.
+
+Looked at are the names in its code: cells, globals, defaults, and the attributes that it reads of whatever these stand
+for, through methods, properties, containers and other functions. What no name leads to is not seen: a clock, an
+iterator, an attribute whose name is computed.
+"""
 
 from __future__ import annotations
 
+import sys
 import types
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
+from functools import cached_property, partial
+from inspect import getattr_static, unwrap
+from operator import getitem
+from random import Random
+from sysconfig import get_paths
 from typing import Any
 
 import numpy as np
 
+from ..engine.op import Op
 from ..engine.tensor import Tensor
-from ..engine.tree import flatten
+from ..engine.tree import flatten, form
 from .program import Program
 
-_FIXED: tuple[Any, ...] = (
-    bool,
-    int,
-    float,
-    complex,
-    str,
-    bytes,
-    type(None),
-    type,
-    types.ModuleType,
-    types.FunctionType,
-)
-_FIXED += (types.BuiltinFunctionType, np.ufunc, np.dtype, np.generic)
-"""What cannot change while it is the same object; what a function refers to is watched for itself."""
+_FIXED: tuple[Any, ...] = (bool, int, float, complex, str, bytes, type(None), types.FunctionType)
+_FIXED += (types.BuiltinFunctionType, types.ModuleType, type, np.ufunc, np.dtype, np.generic)
+"""What cannot change while it is the same object; what a function, module or class refers to is watched for itself."""
 
 
 @dataclass(slots=True)
 class Watched:
-    """A name in the function's code, where its value is found, and what it was.
+    """A name in the function's code, how its value is read, and what it was.
 
-    parts: copies of the arrays in it, and whatever else it holds, where it may change in itself; else None.
+    inside: what `_inside` told of it, where it may change in itself; else None.
     """
 
     name: str
-    where: Any
-    key: Any
+    read: Callable[[], Any]
     value: Any
-    parts: list[Any] | None
+    inside: Any
 
     def same(self) -> bool:
         """Whether the name stands for the same value as then."""
         try:
-            now = self.where.cell_contents if self.key is None else self.where[self.key]
-        except (ValueError, KeyError):  # an empty cell, a name that is gone
+            now = self.read()
+        except (ValueError, LookupError, AttributeError):  # an empty cell, a name that is gone
             return False
-        if now is not self.value and not _same([now], [self.value]):
-            return False
-        return self.parts is None or _same(_parts(now), self.parts)
+        if now is self.value and self.inside is None:
+            return True
+        return _same(_inside(now), self.inside or _inside(self.value))
 
 
 Snapshot = list[Watched]
 
 
-def snapshot(f: Callable[..., Any]) -> Snapshot:
-    """Whatever f's code refers to: cells, globals, defaults, those of functions among them too."""
-    return list(_referred(f, "", set()))
+def snapshot(f: Callable[..., Any], objects: Iterable[Any] = ()) -> Snapshot:
+    """Whatever the code of f refers to, and that of what is given to it."""
+    seen: set[Any] = set()
+    found = list(_referred(f, "", frozenset(), seen))
+    for x in objects:
+        found += _referred(x, f"{type(x).__name__}.", frozenset(_names(f)), seen)
+    return found
 
 
 def changed(before: Snapshot) -> str | None:
@@ -69,12 +74,14 @@ def changed(before: Snapshot) -> str | None:
     return None
 
 
-def recorded_purely(f: Callable[..., Any], what: str, record: Callable[[], Program]) -> tuple[Program, Snapshot]:
-    """The program that recording gives, and what f refers to. what: how errors call f.
+def recorded_purely(
+    f: Callable[..., Any], what: str, record: Callable[[], Program], objects: Iterable[Any] = ()
+) -> tuple[Program, Snapshot]:
+    """The program that recording gives, and what f refers to. what: how errors call f; objects: what it is given.
 
     Raises TypeError where recording changed what f refers to, or drew random numbers: that would happen once only.
     """
-    before, drawn = snapshot(f), _global_generators()
+    before, drawn = snapshot(f, objects), _global_generators()
     program = record()
     name = changed(before)
     way_out = "once, when it is recorded, and never again"
@@ -94,11 +101,11 @@ def _global_generators() -> Any:
 
 
 def stale(program: Program) -> bool:
-    """Whether an array or Tensor that a constant was copied from has other values now."""
-    for v, (origin, stamp) in program.origins.items():
+    """Whether an array or leaf that it was recorded with has other values now."""
+    for origin, stamp, c in program.origins:
         if origin.__class__ is Tensor and origin.stamp == stamp:
             continue  # whoever writes a leaf gives it another stamp
-        a, c = origin._data if origin.__class__ is Tensor else origin, program.constants[v]
+        a = origin._data if origin.__class__ is Tensor else origin
         if np.shape(a) != c.shape or a.dtype != c.dtype or not _equal(np.asarray(a), c):
             return True
     return False
@@ -111,41 +118,115 @@ def _equal(a: np.ndarray, b: np.ndarray) -> bool:
     return bool(np.array_equal(a, b)) or a.tobytes() == b.tobytes()
 
 
-def _referred(f: Any, path: str, seen: set[int]) -> Iterator[Watched]:
-    f = getattr(f, "__wrapped__", f)
-    f = getattr(f, "__func__", f)
-    if not isinstance(f, types.FunctionType) or id(f) in seen or _of_a_library(f):
+def _referred(x: Any, path: str, names: frozenset[str], seen: set[Any]) -> Iterator[Watched]:
+    """What a value refers to, of which code uses these names as attributes."""
+    owner = getattr(x, "__self__", None) if isinstance(x, types.MethodType | types.BuiltinMethodType) else None
+    if owner is not None and _of_a_library(owner):
+        yield from _watched(path + "self", partial(getattr, x, "__self__"), owner, names, seen)
+    elif owner is not None:
+        yield from _function(getattr(x, "__func__", x), path, owner, seen)
+    elif isinstance(x, types.FunctionType):
+        yield from _function(x, path, None, seen)
+        op = getattr(x, "op", None)
+        if isinstance(op, Op):
+            for rule in (*(op.slopes or ()), *(op.rules or ())):
+                yield from _referred(rule, path, names, seen)
+    elif isinstance(x, partial):
+        yield from _referred(x.func, path, names, seen)
+        yield from _watched(path + "partial", partial(getattr, x, "keywords"), x.keywords, names, seen)
+        yield from _watched(path + "partial", partial(getattr, x, "args"), x.args, names, seen)
+    elif getattr_static(x, "__wrapped__", None) is not None:
+        yield from _referred(x.__wrapped__, path, names, seen)
+    elif not _of_a_library(x):
+        yield from _attributes(x, path, names | _special(x), seen)
+
+
+def _function(f: Any, path: str, owner: Any, seen: set[Any]) -> Iterator[Watched]:
+    """What the code of a function refers to, and of its owner, if it is a method of one."""
+    f = unwrap(f)
+    if not isinstance(f, types.FunctionType) or (id(f), id(owner)) in seen or _of_a_library(f):
         return
-    seen.add(id(f))
-    places: list[tuple[str, Any, Any]] = []
-    places += [(name, cell, None) for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True)]
-    names = {name for code in _codes(f.__code__) for name in code.co_names if name in f.__globals__}
-    places += [(name, f.__globals__, name) for name in sorted(names)]
-    places += [(f"default {i}", f.__defaults__, i) for i in range(len(f.__defaults__ or ()))]
-    places += [(f"default {name}", f.__kwdefaults__, name) for name in f.__kwdefaults__ or ()]
-    for name, where, key in places:
+    seen.add((id(f), id(owner)))
+    names = frozenset(_names(f))
+    reads: list[tuple[str, partial[Any]]] = []
+    for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True):
+        reads.append((name, partial(getattr, cell, "cell_contents")))
+    reads += [(name, partial(getitem, f.__globals__, name)) for name in sorted(names) if name in f.__globals__]
+    reads += [(f"default {i}", partial(getitem, f.__defaults__, i)) for i in range(len(f.__defaults__ or ()))]
+    reads += [(f"default {name}", partial(getitem, f.__kwdefaults__, name)) for name in f.__kwdefaults__ or ()]
+    for name, read in reads:
         try:
-            value = where.cell_contents if key is None else where[key]
+            value = read()
         except ValueError:  # a cell that is not yet filled
             continue
-        parts = None if _is_fixed(value) else _parts(value)
-        if parts is not None and len(parts) == 1 and parts[0] is value:
-            parts = None  # an object whose inside is not looked into: that it is the same one is all that can be seen
-        yield Watched(path + name, where, key, value, parts)
-        yield from _referred(value, f"{path}{name}.", seen)
+        yield from _watched(path + name, read, value, names, seen)
+    if owner is not None and not _of_a_library(owner):
+        yield from _attributes(owner, f"{path}self.", names | _special(owner), seen)
 
 
-def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
-    """A function's code and that of the functions written inside it."""
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from _codes(constant)
+def _watched(name: str, read: partial[Any], value: Any, names: frozenset[str], seen: set[Any]) -> Iterator[Watched]:
+    """A value, and what it refers to."""
+    inside = None if _is_fixed(value) else _inside(value)
+    if inside and inside[-1] is value:
+        inside = None  # an object whose inside is not looked into: that it is the same one is all that can be seen
+    place = tuple(map(id, read.args))
+    if place not in seen:
+        seen.add(place)
+        yield Watched(name, read, value, inside)
+    for x in (value, *_leaves(value)):
+        yield from _referred(x, f"{name}.", names, seen)
 
 
-def _of_a_library(f: types.FunctionType) -> bool:
-    """Whether a function belongs to NumPy, to SciPy or to us: what they refer to does not change."""
-    return (f.__module__ or "").partition(".")[0] in ("numpy", "scipy", __name__.partition(".")[0])
+def _attributes(x: Any, path: str, names: frozenset[str], seen: set[Any]) -> Iterator[Watched]:
+    """Those attributes of an object, class or module that are read under one of some names."""
+    if (id(x), names) in seen:
+        return
+    seen.add((id(x), names))
+    for name in sorted(names):
+        found = getattr_static(x, name, None)
+        if isinstance(found, property | cached_property):  # not asked for: that would run it
+            yield from _function(found.fget if isinstance(found, property) else found.func, path, x, seen)
+            continue
+        read = partial(getattr, x, name)
+        try:
+            value = read()
+        except AttributeError:
+            continue
+        yield from _watched(path + name, read, value, names, seen)
+
+
+def _names(f: Any) -> Iterator[str]:
+    """The names of globals and attributes in a function's code, and in that of the functions written inside it."""
+    f = unwrap(getattr(f, "__func__", f))
+    waiting = [f.__code__] if isinstance(f, types.FunctionType) else []
+    for code in waiting:
+        yield from code.co_names
+        waiting += [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
+
+
+def _special(x: Any) -> frozenset[str]:
+    """The methods by which an object's class answers to calls and operators, which code does not name."""
+    if isinstance(x, types.ModuleType | type):
+        return frozenset()
+    own = [vars(kind) for kind in type(x).__mro__ if not _of_a_library(kind)]
+    ways = {name for known in own for name, method in known.items() if isinstance(method, types.FunctionType)}
+    return frozenset(name for name in ways if name.startswith("__")) - {"__init__", "__new__", "__getattribute__"}
+
+
+_INSTALLED = tuple(get_paths()[place] for place in ("stdlib", "platstdlib", "purelib", "platlib"))
+"""Folders of what Python comes with and what was installed: what their code refers to does not change."""
+
+
+def _of_a_library(x: Any) -> bool:
+    """Whether a function, class, module, or the class of an object is of an installed package, Python's own or ours."""
+    if isinstance(x, types.SimpleNamespace):
+        return False
+    kind = x if isinstance(x, type | types.FunctionType) else type(x)
+    module = x.__name__ if isinstance(x, types.ModuleType) else getattr(kind, "__module__", None) or ""
+    top = module.partition(".")[0]
+    if top in sys.stdlib_module_names or top == __name__.partition(".")[0]:
+        return top != "__main__"
+    return (getattr(sys.modules.get(top), "__file__", None) or "").startswith(_INSTALLED)
 
 
 def _is_fixed(value: Any) -> bool:
@@ -156,13 +237,18 @@ def _is_fixed(value: Any) -> bool:
     return how is not None and how.frozen and all(_is_fixed(getattr(value, f.name)) for f in fields(value))
 
 
-def _parts(value: Any) -> list[Any]:
-    """What is kept of a value that may change in itself: copies of its arrays, and whatever else it holds."""
+def _leaves(value: Any) -> list[Any]:
+    """The leaves of a container; of one that contains itself, itself."""
     try:
-        leaves = flatten(value)[0]
+        return flatten(value)[0]
     except RecursionError:
         return [value]
-    return [_kept(x) for x in leaves]
+
+
+def _inside(value: Any) -> list[Any]:
+    """What is kept of a value that may change in itself: its form, copies of its arrays, and whatever else it holds."""
+    leaves = _leaves(value)
+    return [None if leaves and leaves[0] is value else form(value), *map(_kept, leaves)]
 
 
 def _kept(x: Any) -> Any:
@@ -170,6 +256,12 @@ def _kept(x: Any) -> Any:
         return x.copy()
     if x.__class__ is Tensor:
         return np.array(x._data)
+    if isinstance(x, set | frozenset | deque | bytearray):
+        return type(x), type(x)(x)
+    if isinstance(x, Random):
+        return repr(x.getstate())
+    if isinstance(x, np.random.RandomState):
+        return repr(x.get_state(legacy=False))
     return repr(x.bit_generator.state) if isinstance(x, np.random.Generator) else x
 
 
@@ -182,6 +274,9 @@ def _same(a: list[Any], b: list[Any]) -> bool:
                 return False
         elif isinstance(x, bool | int | float | str | bytes | np.generic):
             if type(x) is not type(y) or repr(x) != repr(y):
+                return False
+        elif isinstance(x, tuple | types.MethodType):  # a form, or an object made anew each time it is asked for
+            if x != y:
                 return False
         elif x is not y:
             return False

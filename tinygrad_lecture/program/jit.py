@@ -66,11 +66,11 @@ class Jit:
     """A function that is recorded once for each form, shapes, dtypes and static numbers of its arguments; see `jit`."""
 
     def __init__(self, f: Callable[..., Any], wanted: str) -> None:
+        update_wrapper(self, f, updated=())  # an object that is called may have attributes of the same names
         self.f, self.wanted = f, wanted
         self.name = getattr(f, "__name__", type(f).__name__)
         self.programs: dict[Any, Recorded] = {}
         self._usual: dict[Any, Recorded] = {}  # those for nothing but arrays, under a key that is soon made
-        update_wrapper(self, f)
 
     def __call__(self, *args: Any) -> Any:
         """The function's result, computed by its program."""
@@ -84,7 +84,9 @@ class Jit:
         if current().depth or Tensor in map(type, leaves):
             return self.f(*args)  # inside a transform or a recording it is one more part of what is recorded there
         known = self.recorded(args, leaves)
-        if ARRAYS.issuperset(map(type, args)):
+        if known.program.loses and current().records:
+            return self.f(*args)  # an error shall flow on to what requires a gradient
+        if ARRAYS.issuperset(map(type, args)) and not known.program.loses:
             self._usual[tuple([(a.__class__, a.shape, a.dtype) for a in args])] = known
         return known([a for a in leaves if a.__class__ in ARRAYS or is_array(a)])
 
@@ -100,7 +102,8 @@ class Jit:
                 f"are static, so pass what changes as an array: np.float64(eta)",
                 stacklevel=3,
             )
-        program, before = recorded_purely(self.f, f"jit({self.name})", lambda: record(self.f)(*args))
+        objects = [a for a in leaves if not is_array(a)]
+        program, before = recorded_purely(self.f, f"jit({self.name})", lambda: record(self.f)(*args), objects)
         written = computed(program)
         found, why = runner(program, written, self.wanted)
         self.programs[key] = Recorded(program, found, why, written, before)
@@ -112,6 +115,8 @@ class Jit:
         for r in self.programs.values():
             took = f", compiled in {r.runner.seconds:.2f} s" if r.runner.seconds else ""
             why = f" ({r.why})" if r.why else ""
+            if r.program.loses:
+                why += ", or as it is, where gradients are wanted: it refers to a Tensor that requires one"
             lines.append(
                 f"{self.name}({', '.join(map(str, r.program.static))}): {len(r.program.equations)} equations, "
                 f"run by {r.runner.name}{why}{took}, {r.calls} calls"
@@ -123,12 +128,14 @@ def jit(f: Callable[..., Any], *, runner: str = "auto") -> Jit:
     """The same function, recorded at its first call and run as compiled code.
 
     f: plain NumPy code, with transforms and learning rules inside if wanted (see `record`). For each form, shapes and
-    dtypes of its arguments it is recorded once; Python numbers, texts and None among them are static, and part of
-    the key. What it only refers to is frozen: when such an array or number changes, it is recorded anew.
+    dtypes of its arguments it is recorded once; Python numbers, texts, functions and whatever else is no array are
+    static, and part of the key. What its code only refers to by names and attributes is frozen, and recorded anew when
+    it has changed; what no name leads to, a clock or a generator made inside, stays as it was when it was recorded.
     runner: "auto" compiles to C where a compiler is found and all operations have a form in C, else calls NumPy
     with the same bits as the function itself; "C" and "NumPy" insist.
     `f.report()` says what runs. Compiled, each function of each element is at most a few units in the last place from
-    NumPy's, and sums are added in another order. Inside transforms and recordings it is f itself.
+    NumPy's, and sums are added in another order. Inside transforms and recordings it is f itself, and where it refers
+    to a Tensor that requires a gradient, outside of `no_grad`.
     Raises TypeError where f cannot be recorded, RuntimeError where C was asked for and cannot be had. Source: C4.
 
     >>> double = jit(lambda x: 2.0 * np.tanh(x))

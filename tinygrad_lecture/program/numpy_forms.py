@@ -75,7 +75,7 @@ def ufunc(w: Writer, eq: Equation) -> bool:
     if w.is_scalar(eq):
         w.number_line(eq, _SCALAR[eq.op.name].format(*[w.scalar(a) for a in eq.args]))
         return True
-    given = [_unbroadcast(w, a, eq) or w.operand(a, eq) for a in eq.args]
+    given = [(u.signature is None and _unbroadcast(w, a, eq)) or w.operand(a, eq) for a in eq.args]
     # power squares one number, but not where it overwrites it; and NumPy takes one for two that may overlap
     apart = u.signature is not None or u is np.power or prod(eq.shape) == 1
     out = w.buffer(eq, over=() if apart else eq.args)
@@ -88,7 +88,7 @@ def _unbroadcast(w: Writer, x: Any, eq: Equation) -> str:
     """A view of an operand in the shape of the result, where nothing is repeated: NumPy's broadcasting takes longer."""
     if x.__class__ is not Var or w.specs[x].shape in ((), eq.shape) or prod(w.specs[x].shape) != prod(eq.shape):
         return ""
-    return w.view(x, f".reshape({eq.shape})") if eq.op.forward.signature is None else ""
+    return w.view(x, f".reshape({eq.shape})")
 
 
 def is_scalar(eq: Equation, specs: Mapping[Var, Spec]) -> bool:
@@ -138,6 +138,8 @@ def power(w: Writer, eq: Equation) -> bool:
     """x ** 2 of an array is its square; ** of one number rounds as no ufunc does."""
     x, p = eq.args
     if p.__class__ not in (int, float) or p != 2 or w.layouts[eq.out] is None or eq.dtype.kind != "f":
+        return False
+    if x.__class__ is not Var or w.specs[x].dtype != eq.dtype:  # whole numbers would be squared as such
         return False
     w.line(f"square({w.name(x)}, {w.buffer(eq, over=eq.args)})")
     return True

@@ -286,5 +286,5 @@ def _slice(s: slice) -> str:
 
 def _of_one_dtype(u: Any) -> bool:
     """Whether a ufunc wants all its operands in one dtype; np.ldexp wants a whole number beside a floating one."""
-    kinds = [t.partition("->")[0] for t in u.types]
+    kinds = [t.partition("->")[0] for t in getattr(u, "types", [])]  # ⊙ is no ufunc, but as good as the product
     return all(len(set(t)) == 1 for t in kinds if not set(t) & set("mMO"))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..engine.op import OPS, Op
-from ..engine.tree import Rebuild, flatten, paths, tree_map
+from ..engine.tree import Rebuild, flatten, form, paths, tree_map
 from ..engine.values import must_be_plain
 
 
@@ -72,8 +72,12 @@ class Program:
     equations: tuple[Equation, ...]
     outputs: tuple[Any, ...]
     rebuild: Rebuild
-    origins: dict[Var, tuple[Any, int]] = field(default_factory=dict, repr=False, compare=False)
-    """Constant → the array or Tensor it was copied from, where that is known, and the Tensor's stamp then."""
+    origins: tuple[tuple[Any, int, np.ndarray], ...] = field(default=(), repr=False, compare=False)
+    """Arrays and leaves that it was made from, as far as they are known, each with its stamp and its values then."""
+    form: Any = field(default=None, repr=False, compare=False)
+    """The form of its arguments, None where a file has told no more of it than the paths."""
+    loses: bool = field(default=False, repr=False, compare=False)
+    """Whether an output depends on a Tensor that requires a gradient, which arrays do not carry on."""
 
     def specs(self) -> dict[Var, Spec]:
         """Shape and dtype of every value."""
@@ -86,7 +90,7 @@ class Program:
         leaves, _ = flatten(list(args))
         where = tuple(paths(list(args)))
         static = tuple(static_key(a) for a in leaves)
-        if where != self.paths or static != self.static:
+        if where != self.paths or static != self.static or self.form not in (None, form(args)):
             raise ValueError(_mismatch(self, where, static))
         values: dict[Var, Any] = dict(self.constants)
         values.update(zip(self.inputs, (a for a in leaves if is_array(a)), strict=True))
@@ -156,13 +160,38 @@ class Spec:
 
 @dataclass(frozen=True, slots=True)
 class Static:
-    """A static argument: the same one has the same type, and prints alike (so NaN is NaN, and 0.0 not −0.0)."""
+    """A static number or text: the same one has the same type, and prints alike (so NaN is NaN, and 0.0 not −0.0)."""
 
     kind: type
     text: str
 
     def __str__(self) -> str:
         return f"the static {self.kind.__name__} {self.text}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Held:
+    """Another static argument, a function or net for example: the same one is the same object."""
+
+    value: Any
+
+    @property
+    def kind(self) -> type:
+        """Its class."""
+        return type(self.value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Held) and other.value is self.value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+    def __str__(self) -> str:
+        return f"the static {self.kind.__name__} {self.value!r}"
+
+
+_PRINTED = (bool, int, float, complex, str, bytes, type(None), np.dtype, slice, range, type(...))
+"""Static arguments that are the same where they print alike."""
 
 
 def is_array(a: Any) -> bool:
@@ -173,7 +202,9 @@ def is_array(a: Any) -> bool:
 def static_key(a: Any) -> Any:
     """What an argument must agree in with the one that was recorded. Raises TypeError for what has a mask to lose."""
     must_be_plain(a, "an argument")
-    return Spec(a.shape, a.dtype) if is_array(a) else Static(type(a), repr(a))
+    if is_array(a):
+        return Spec(a.shape, a.dtype)
+    return Static(type(a), repr(a)) if isinstance(a, _PRINTED) else Held(a)
 
 
 def substitute(option: Any, fn: Callable[[Any], Any]) -> Any:
@@ -198,4 +229,6 @@ def _mismatch(program: Program, where: tuple[str, ...], static: tuple[Any, ...])
     for path, now, path_then, then in zip(where, static, program.paths, program.static, strict=False):
         if path != path_then or now != then:
             return f"{program.name} was recorded with {then} as argument {path_then}, not with {now} as {path}"
-    return f"{program.name} was recorded with {len(program.paths)} arguments, not {len(where)}"
+    if len(where) != len(program.paths):
+        return f"{program.name} was recorded with {len(program.paths)} arguments, not {len(where)}"
+    return f"{program.name} was recorded with the same arrays in other containers, or with None at other places"

@@ -15,9 +15,10 @@ import numpy as np
 from ..engine.op import Op
 from ..engine.recording import Seen, Tape, enclosed
 from ..engine.tensor import Tensor, leaf, next_stamp
-from ..engine.tree import flatten, paths, tree_map
+from ..engine.tree import flatten, form, paths, tree_map
 from ..engine.values import must_be_plain, owned, real, view_of
 from ..transforms import must_call
+from ..transforms.arguments import reaches_outside
 from .program import Equation, Program, Var, is_array, static_key, substitute
 
 INPUT = Op("input")
@@ -52,11 +53,12 @@ def record(f: Callable[..., Any]) -> Callable[..., Program]:
             outputs, _ = flatten(result)
             _, rebuild_result = flatten(tree_map(lambda _: 0, result))  # the form alone: the values need not stay
             tape.derived(outputs)
+        loses = any(reaches_outside(y, []) for y in outputs)
         number = count()
         names: dict[int, Var] = {t.stamp: Var(next(number)) for t in given if t.__class__ is Tensor}
         inputs = tuple(names.values())
         constants: dict[Var, np.ndarray] = {}
-        origins: dict[Var, tuple[Any, int]] = {}
+        origins: list[tuple[Any, int, np.ndarray]] = [(t, stamp, c) for stamp, (t, c) in tape.read.items()]
 
         def reference(x: Any) -> Any:
             if x.__class__ is Seen or (x.__class__ is Tensor and x.stamp in names):
@@ -64,7 +66,10 @@ def record(f: Callable[..., Any]) -> Callable[..., Program]:
             if x.__class__ is Tensor or x.__class__ is np.ndarray:
                 v = Var(next(number))
                 constants[v] = owned(np.asarray(x._data if x.__class__ is Tensor else x))
-                origins[v] = (x, x.stamp) if x.__class__ is Tensor else (tape.originals.get(id(x), (x, x))[1], 0)
+                if not isinstance(x, Tensor):
+                    origins.append((tape.originals.get(id(x), (x, x))[1], 0, constants[v]))
+                elif x.op is None and x.stamp < tape.start:  # a leaf that others know and can write
+                    origins.append((x, x.stamp, constants[v]))
                 return v
             return x
 
@@ -82,7 +87,9 @@ def record(f: Callable[..., Any]) -> Callable[..., Program]:
             equations=tuple(equations),
             outputs=tuple(reference(x) for x in outputs),
             rebuild=rebuild_result,
-            origins=origins,
+            origins=tuple(origins),
+            form=form(example),
+            loses=loses,
         )
 
     return recorded

@@ -120,7 +120,7 @@ def _container(form: Any) -> Any:
 def _argument(s: Any) -> Any:
     if isinstance(s, Spec):
         return {"shape": list(s.shape), "dtype": s.dtype.str}
-    if s.kind.__name__ not in _TYPES:
+    if not isinstance(s, Static) or s.kind.__name__ not in _TYPES:
         raise TypeError(f"save: a static argument of type {s.kind.__name__}, which a file cannot hold")
     return {"static": s.kind.__name__, "text": s.text}
 
