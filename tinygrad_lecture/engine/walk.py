@@ -81,13 +81,12 @@ def errors_at_ends(
     if debug is not None and debug.checks:
         how = {"first": first, "last": last, "differentiable": differentiable}
         return debug.walked(errors_at_ends, starts, watch, how)  # type: ignore[no-any-return]
-    with np.errstate(divide="ignore", invalid="ignore"):  # an infinite slope meets ⊙, not the user
-        if differentiable:
-            starts = [(y, err if err.__class__ is Tensor else leaf(err, needs=False)) for y, err in starts]
-            return walk(starts, first, last, odot, False, watch)
-        ends, outside = walk(starts, first, last, odot if watch else mul, True, watch)
-        if not watch and _any_nan(ends):
-            ends, outside = walk(starts, first, last, odot, True, watch)
+    if differentiable:
+        starts = [(y, err if err.__class__ is Tensor else leaf(err, needs=False)) for y, err in starts]
+        return _silent_walk(starts, first, last, odot, False, watch)
+    ends, outside = _silent_walk(starts, first, last, odot if watch else mul, True, watch)
+    if not watch and _any_nan(ends):
+        ends, outside = _silent_walk(starts, first, last, odot, True)
     return _unaliased(ends, [err for _, err in starts]), outside
 
 
@@ -164,6 +163,10 @@ def walk(
     return ends, outside
 
 
+_silent_walk = np.errstate(divide="ignore", invalid="ignore")(walk)
+"""The walk, where an infinite slope meets ⊙, not the user: a decorator takes half the time of a with block."""
+
+
 def promoted(values: list[Array], out: Array) -> list[Array]:
     """The inputs as the forward step computed with them: floating ones in the dtype of the output.
 
@@ -228,15 +231,15 @@ def overwritten(n: Tensor, x: Tensor) -> RuntimeError:
     )
 
 
+@np.errstate(all="ignore")
 def _any_nan(ends: Ends) -> bool:
     """Whether a NaN has reached a leaf, by one number for each: squares are NaN only where an element is."""
-    with np.errstate(all="ignore"):
-        for _, e in ends:
-            if e.__class__ is np.ndarray:
-                flat = e.ravel("K")  # in whatever order: no copy of what is transposed
-                e = flat.dot(flat)
-            if e != e:
-                return True
+    for _, e in ends:
+        if e.__class__ is np.ndarray:
+            flat = e.ravel("K")  # in whatever order: no copy of what is transposed
+            e = flat.dot(flat)
+        if e != e:
+            return True
     return False
 
 
