@@ -98,19 +98,27 @@ def built(text: str) -> tuple[Any, float]:
 
     begin = perf_counter()
     path, fresh = _compiled(text, flags())
-    return ctypes.CDLL(str(path)), perf_counter() - begin if fresh else 0.0
+    try:
+        library = ctypes.CDLL(str(path))
+    except OSError as error:
+        raise NoCompilerError(f"compiled code cannot be loaded: {error}") from error
+    return library, perf_counter() - begin if fresh else 0.0
 
 
 def _compiled(text: str, options: tuple[str, ...]) -> tuple[Path, bool]:
-    """The compiled file of a text and flags, made where it is not there: under a temporary name, then renamed."""
+    """The compiled file of a text and flags, made where it is not there: under a temporary name, then renamed.
+
+    Its name holds a hash of what it is made from, and one of its contents: to load a damaged file would be a crash.
+    """
     key = sha256("\0".join((text, *options, *compiler(), _machine())).encode()).hexdigest()[:32]
     try:
         place = folder()
         place.mkdir(parents=True, exist_ok=True)
-        path = place / f"{key}.so"
-        if path.exists():
-            return path, False
-        handle, name = tempfile.mkstemp(suffix=".so", prefix=f"{key}-", dir=place)
+        for path in place.glob(f"{key}-*.so"):
+            if path.stem == f"{key}-{_contents(path)}":
+                return path, False
+            path.unlink(missing_ok=True)
+        handle, name = tempfile.mkstemp(suffix=".tmp", prefix=key, dir=place)
     except OSError as error:
         raise NoCompilerError(
             f"compiled code cannot be kept in {folder()} ({error}); set TINYGRAD_LECTURE_CACHE to a folder of yours"
@@ -123,6 +131,7 @@ def _compiled(text: str, options: tuple[str, ...]) -> tuple[Path, bool]:
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
         if done.returncode:
             raise NoCompilerError(f"{' '.join(compiler())} failed: {done.stderr.strip()[:2000]}")
+        path = place / f"{key}-{_contents(Path(name))}.so"
         Path(name).replace(path)
     except (subprocess.TimeoutExpired, OSError) as error:
         raise NoCompilerError(f"{' '.join(compiler())} failed: {error}") from error
@@ -130,6 +139,11 @@ def _compiled(text: str, options: tuple[str, ...]) -> tuple[Path, bool]:
         Path(name).unlink(missing_ok=True)
         Path(name).with_suffix(".c").unlink(missing_ok=True)
     return path, True
+
+
+def _contents(path: Path) -> str:
+    """A hash of what is in a file."""
+    return sha256(path.read_bytes()).hexdigest()[:32]
 
 
 @cache

@@ -47,7 +47,7 @@ FLOATING: dict[str, str] = {
     "logaddexp": "logaddexp{f}({0}, {1})",
     "logistic": "logistic{f}({0})",
     "softplus": "softplus{f}({0})",
-    "relu": "larger{f}({0}, 0)",
+    "relu": "larger{f}(0, {0})",
     "tanh": "tanh_{f}({0})",
     "sech2": "sech2{f}({0})",
     "odot": "odot{f}({0}, {1})",

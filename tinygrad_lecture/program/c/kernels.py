@@ -156,7 +156,7 @@ def reduction(p: Printer, eq: Equation) -> None:
     a = p.view(eq.args[0])
     axis = eq.options.get("axis")
     d = len(a.shape)
-    axes = set(range(d)) if axis is None else {i % d for i in (axis if isinstance(axis, tuple) else (axis,))}
+    axes = set(range(d)) if axis is None or not d else {i % d for i in (axis if isinstance(axis, tuple) else (axis,))}
     given = p.spec(eq.args[0]).dtype
     if name in ("max", "min") and (given.kind != "f" or 0 in a.shape):
         raise NoFormError(f"{name} of {given}")
@@ -223,6 +223,8 @@ def joined(p: Printer, eq: Equation) -> None:
 
 def copied(p: Printer, eq: Equation) -> None:
     """A reshape that must move its elements."""
+    if eq.options.get("order", "C") != "C":
+        raise NoFormError(f"np.reshape in order {eq.options['order']}")
     v = p.view(eq.args[0])
     p.copy(View(p.view(eq.out).base, p.view(eq.out).offset, v.shape, contiguous(v.shape)), v, eq.dtype, eq.dtype)
 

@@ -107,7 +107,9 @@ def _mean(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
 def _var(a: Any, axis: Any = None, keepdims: bool = False, **options: Any) -> Any:
     d = a - np.sum(a, axis=axis, keepdims=True) / _count(a, axis)
     ddof = options.get("ddof", options.get("correction", 0)) or 0
-    return np.sum(d * d, axis=axis, keepdims=keepdims) / (_count(a, axis) - ddof)
+    if options.keys() - {"ddof", "correction"}:
+        raise TypeError(f"no form with {', '.join(options)}")
+    return np.sum(d * d, axis=axis, keepdims=keepdims) / max(_count(a, axis) - ddof, 0)
 
 
 LOWERED: dict[str, Callable[..., Any]] = {
@@ -121,9 +123,9 @@ LOWERED: dict[str, Callable[..., Any]] = {
     "mean": _mean,
     "var": _var,
     "std": lambda *args, **options: np.sqrt(_var(*args, **options)),
-    "inner": lambda a, b: np.matmul(a, np.transpose(b)) if np.ndim(a) == np.ndim(b) == 2 else np.dot(a, b),
+    "inner": lambda a, b: np.dot(a, np.swapaxes(b, -1, -2) if np.ndim(b) > 1 else b),
     "vdot": lambda a, b: np.dot(np.reshape(a, -1), np.reshape(b, -1)),
-    "vecdot": lambda a, b, axis=-1: np.sum(a * b, axis=axis),
+    "vecdot": lambda a, b, axis=-1: np.sum(np.moveaxis(a, axis, -1) * np.moveaxis(b, axis, -1), axis=-1),
     "matvec": lambda a, b: np.sum(a * b[..., None, :], axis=-1),
     "vecmat": lambda a, b: np.sum(a[..., :, None] * b, axis=-2),
     "trace": lambda a, offset=0, axis1=0, axis2=1: np.sum(np.diagonal(a, offset, axis1, axis2), axis=-1),

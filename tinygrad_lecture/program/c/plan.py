@@ -121,7 +121,7 @@ def contiguous(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def basic(index: tuple[Any, ...]) -> bool:
     """Whether an index takes a part of an array that is a view: numbers, slices, None and …, but no arrays."""
-    return all(i is None or i is Ellipsis or isinstance(i, int | np.integer | slice) for i in index)
+    return all(i is None or i is Ellipsis or i.__class__ in (int, slice) or isinstance(i, np.integer) for i in index)
 
 
 def whole(index: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -193,13 +193,13 @@ class Printer:
             common, form = dtype, (FLOATING if dtype.kind == "f" else WHOLE)[name]
         if dtype.kind == "b" and name in ("bitwise_and", "bitwise_or", "bitwise_xor", "invert") and common.kind != "b":
             raise NoFormError(f"{name} of {common}")
-        if common.name not in TYPES:
+        if common.name not in TYPES or not _holds(common, [self._kind(a) for a in eq.args], dtype):
             raise NoFormError(f"{name} of {common}")
         args = [self.operand(a, common) for a in eq.args]
         if name == "clip":
             form = self._clipped(eq)
         if name in ("pow", "power") and dtype.kind == "f":
-            form = _POWERS.get(self._number(eq.args[1]) or 0.0, form)
+            form = self._power(eq, form)
         f = "f" if common == np.float32 else ""
         return form.format(*args, f=f, t=TYPES[common.name])
 
@@ -225,6 +225,12 @@ class Printer:
     def _number(self, x: Any) -> float | None:
         x = self.plan.program.constants.get(x) if x.__class__ is Var else x
         return float(x) if x is not None and np.ndim(x) == 0 else None
+
+    def _power(self, eq: Equation, form: str) -> str:
+        """NumPy squares and the like in its own way; of an array's √ alone, and for **, not for np.power."""
+        p = self._number(eq.args[1]) or 0.0
+        root = p == 0.5 and (eq.op.name != "pow" or eq.shape == ())
+        return form if root else _POWERS.get(p, form)
 
     def _clipped(self, eq: Equation) -> str:
         low, high = (*eq.args, None, None)[1:3]
@@ -323,6 +329,15 @@ class Printer:
 
 
 _POWERS = {2.0: "{0} * {0}", 0.5: "sqrt{f}({0})", -1.0: "1 / {0}", 3.0: "{0} * {0} * {0}"}
+
+
+def _holds(common: np.dtype[Any], kinds: list[Any], dtype: np.dtype[Any]) -> bool:
+    """Whether whole numbers, by dtype or plain, are compared in a type that has them all, as NumPy compares them."""
+    if common.kind in "iu":
+        plain = [k for k in kinds if isinstance(k, int)]
+        return all(np.iinfo(common).min <= k <= np.iinfo(common).max for k in plain)
+    whole = all(isinstance(k, int) or getattr(k, "kind", "f") in "iu" for k in kinds)
+    return not (dtype.kind == "b" and common.kind == "f" and whole)
 
 
 def _literal(x: float) -> str:
