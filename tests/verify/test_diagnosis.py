@@ -183,3 +183,28 @@ def test_a_wrong_gradient_and_a_silent_broadcast_are_both_told() -> None:
     result = check(lambda a, b: np.sum(square(a - b)), np.array([0.1, 0.4]), np.array([[0.3], [0.5]]))
     assert "wrong gradient: off by a factor of 1.001" in str(result)
     assert "shape silently broadcast: subtract of (2,) with (2, 1) gives (2, 2)" in str(result)
+
+
+NOT_FINITE: dict[str, Callable[[Any], Any]] = {
+    "NaN": lambda x: np.sum(np.log(x)),
+    "infinite": lambda x: np.sum(x * 0 + np.inf),
+    "in one element": lambda x: np.where(x > -1.2, np.inf, 0.0) + x,
+}
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("name", NOT_FINITE)
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_where_f_itself_is_not_finite_nothing_holds(name: str, order: int) -> None:
+    result = check(NOT_FINITE[name], np.array([-1.0, -1.5]), order=order)
+    assert not result
+    assert {e.verdict for e in result.elements} == {"not finite"}
+    text = "not finite: f itself is infinite or NaN here; take arguments where it is finite"
+    assert result.diagnoses == {text: 4 * order}
+    assert text in str(result)
+
+
+def test_where_f_is_finite_but_not_beside_forward_mode_decides() -> None:
+    result = check(lambda x: np.where(np.abs(x - 1.0) < 1e-12, x, np.nan), np.array([1.0]))
+    assert {e.rung for e in result.elements} == {"forward"}
+    assert result

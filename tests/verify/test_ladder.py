@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from ast import literal_eval
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -85,13 +86,12 @@ def test_the_default_needs_numpy_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     assert gradcheck(np.tanh, X).notes == ()
 
 
-def test_a_missing_mpmath_is_a_note_with_the_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_mpmath_is_an_error_with_the_install_command_where_it_is_wanted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setitem(sys.modules, "mpmath", None)
-    result = gradcheck(np.tanh, X, rungs=RUNGS)
-    assert {e.rung for e in result.elements} == {"forward"}
-    assert result.notes == (
-        "rung mpmath not possible for 8: mpmath is not installed; install it with: pip install mpmath",
-    )
+    with pytest.raises(ImportError, match="mpmath is not installed; install it with: pip install mpmath"):
+        gradcheck(np.tanh, X, rungs=RUNGS)
 
 
 def test_a_rung_that_is_not_possible_is_a_note_with_the_reason() -> None:
@@ -114,11 +114,26 @@ def test_a_function_that_raises_for_an_oracle_is_checked_without_it() -> None:
     assert result.notes == ("rung complex not possible for 8: RuntimeError: no complex numbers here",)
 
 
-@pytest.mark.parametrize(("rungs", "told"), [((), "none"), (("central", "newton"), "central, newton"), ("all", "all")])
+@pytest.mark.parametrize(
+    ("rungs", "told"), [((), "none"), (("central", "newton"), "central, newton"), ("all", "all"), ([5], "5")]
+)
 def test_unknown_rungs_are_refused_with_the_names_of_all(rungs: Any, told: str) -> None:
     text = f"gradcheck: rungs must be some of central, richardson, complex, forward, mpmath, not {told}"
     with pytest.raises(ValueError, match=text):
         gradcheck(np.tanh, X, rungs=rungs)
+
+
+def test_rungs_that_are_no_names_are_refused_with_an_example() -> None:
+    with pytest.raises(TypeError, match=r"rungs must be names, as in rungs=\('central', 'forward'\), not 5"):
+        gradcheck(np.tanh, X, rungs=5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("rungs", "needed"), [("mpmath", "forward"), (("forward", "complex"), "central")])
+def test_a_rung_without_the_one_that_it_needs_is_refused_and_told_how_to_ask(rungs: Any, needed: str) -> None:
+    with pytest.raises(ValueError, match=rf"needs {needed} too: rungs=\('{needed}', ") as told:
+        gradcheck(np.tanh, X, rungs=rungs)
+    way_out = str(told.value).partition("rungs=")[2]
+    assert gradcheck(np.tanh, X, rungs=literal_eval(way_out))
 
 
 # tolerances
@@ -312,10 +327,9 @@ def test_an_unknown_attribute_of_sixty_digits_is_named_and_a_cast_to_integers_en
     assert list(Exact(np.array([1.5, 2.0])).astype(int)) == [1, 2]
 
 
-def test_sixty_digits_without_forward_mode_are_a_note() -> None:
-    result = gradcheck(np.tanh, X, rungs=("central", "mpmath"))
-    assert {e.rung for e in result.elements} == {"central"}
-    assert result.notes == ("rung mpmath not possible for 8: its tolerance needs the rung forward",)
+def test_sixty_digits_where_forward_mode_is_not_possible_are_a_note() -> None:
+    notes = gradcheck(lambda x: np.partition(x, 1), X, rungs=("central", "forward", "mpmath")).notes
+    assert "rung mpmath not possible for 8: its tolerance needs the rung forward" in notes
 
 
 def test_a_complex_step_alone_does_not_outvote_the_extrapolation() -> None:

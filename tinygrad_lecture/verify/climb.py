@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from .result import Element
 class Check:
     """One gradient check on its way: F(values, weights) at points, the names of these, and which rungs to climb.
 
-    missing: a rung that was not possible and why → for how many derivatives, for notes.
+    finite: whether f is; missing: a rung that was not possible and why → for how many derivatives, for notes.
     """
 
     F: Callable[..., Any]
@@ -30,7 +30,8 @@ class Check:
     labels: list[str]
     rungs: tuple[str, ...]
     steps: Steps
-    missing: dict[tuple[str, str], int]
+    finite: bool
+    missing: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def elements(self, order: int) -> Iterator[Element]:
         """The checks of every order from 1 on: of F, of a projection of its gradient, and so on."""
@@ -98,6 +99,8 @@ class Check:
         """
         if not np.isfinite(d.scale):
             return Element(name, len(d.directions), given, np.nan, np.nan, "", "unclear", CAUSES["argument"])
+        if not self.finite:
+            return Element(name, len(d.directions), given, np.nan, np.nan, "", "not finite", CAUSES["value"])
         quotient, found, missing = readings(d, self.rungs)
         for pair in missing.items():
             self.missing[pair] = self.missing.get(pair, 0) + 1

@@ -13,6 +13,7 @@ CAUSES = {
     "kink": "kink nearby: the slopes on both sides differ; take arguments away from it",
     "jump": "jump: f itself jumps here; take arguments away from it",
     "not finite": "not finite: the gradient is infinite or NaN here",
+    "value": "not finite: f itself is infinite or NaN here; take arguments where it is finite",
     "argument": "the argument is infinite or NaN: nothing can be compared there",
     "unclear": "the differences do not settle: noise, or detail that is finer than their steps",
     "rounding": "step too small for the dtype: the rounding of f hides what such a step changes; "

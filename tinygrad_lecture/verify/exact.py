@@ -156,16 +156,22 @@ def exact_derivative(F: Callable[[list[Any]], Any], points: list[Any], direction
     F, points, directions: as for `forward_derivative`; F is run on arrays of mpmath numbers. Raises ImportError where
     mpmath is missing, NotPossibleError where F takes a step that mpmath does not know.
     """
-    try:
-        import mpmath as mp
-    except ImportError as error:
-        raise ImportError("mpmath is not installed; install it with: pip install mpmath") from error
+    mp = library()
     for digits in (DIGITS, 20 * DIGITS):  # in a tail, the first digits of f all stay as they are
         with mp.workdps(digits + 60 * len(directions)):
             value, rounding = _mixed_difference(F, points, directions)
             if abs(value) > 1e20 * rounding:
                 return float(value)
     raise NotPossibleError(f"it is 0, or below the first {20 * DIGITS} digits of f")
+
+
+def library() -> Any:
+    """The library mpmath. Raises ImportError, with the install command, where it is missing."""
+    try:
+        import mpmath
+    except ImportError as error:
+        raise ImportError("mpmath is not installed; install it with: pip install mpmath") from error
+    return mpmath
 
 
 def _mixed_difference(F: Callable[[list[Any]], Any], points: list[Any], directions: list[Any]) -> tuple[Any, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,8 @@ from ..engine.tree import flatten, paths
 from ..transforms import must_call
 from .climb import Check, signed
 from .diagnosis import steps_of
-from .ladder import RUNGS, USUAL
+from .exact import library
+from .ladder import NEEDS, RUNGS, USUAL
 from .result import Element, GradcheckError, GradcheckResult
 
 
@@ -39,8 +40,9 @@ def gradcheck(
     rungs: which to climb, of "central", "richardson", "complex", "forward" and "mpmath"; all but the last by default.
     Returns a result that is truthy when all hold and prints as a table, with the highest rung passed and the error
     over the tolerance, a diagnosis where it does not hold, and notes: rungs that were not possible, silent broadcasts.
-    Raises GradcheckError (an AssertionError), with that table, unless raise_on_fail is False; TypeError
-    where nothing is floating, ValueError where f changes its arguments or is not deterministic.
+    Raises GradcheckError (an AssertionError), with that table, unless raise_on_fail is False; TypeError where nothing
+    is floating, ValueError where f changes its arguments or is not deterministic, and for a rung without the one that
+    it needs, ImportError where mpmath is wanted and missing.
     Source: central differences, Press et al., Numerical Recipes, 5.7; Squire and Trapp 1998 for the complex step.
 
     >>> bool(gradcheck(lambda x: np.sum(np.tanh(x) ** 2), np.array([0.3, -1.2])))
@@ -49,9 +51,7 @@ def gradcheck(
     must_call(f, "gradcheck")
     if order < 1:
         raise ValueError(f"gradcheck: order must be at least 1, not {order}")
-    chosen = (rungs,) if isinstance(rungs, str) else tuple(rungs)
-    if not chosen or not set(chosen) <= set(RUNGS):
-        raise ValueError(f"gradcheck: rungs must be some of {', '.join(RUNGS)}, not {', '.join(chosen) or 'none'}")
+    chosen = _chosen(rungs)
     name = getattr(f, "__name__", "f")
     leaves, rebuild = flatten(list(args))
     floating = [i for i, a in enumerate(leaves) if _is_floating(a)]
@@ -70,7 +70,7 @@ def gradcheck(
     with enclosed(), np.errstate(all="ignore"):  # f itself has warned already
         steps = steps_of(on_leaves([Tensor(p.astype(float), requires_grad=True) for p in points]))
     names = [f"argument {path[1:].replace(']', '', 1)}" for path in paths(list(args))]
-    check = Check(on_leaves, weights, points, [names[i] for i in floating], chosen, steps, {})
+    check = Check(on_leaves, weights, points, [names[i] for i in floating], chosen, steps, bool(np.isfinite(first).all()))
     with np.errstate(all="ignore"):  # a step may leave the domain; it is then not the one that is used
         elements = list(check.elements(order))
     _must_still_repeat(f, args, first, name)
@@ -81,6 +81,22 @@ def gradcheck(
     if raise_on_fail and not result:
         raise GradcheckError(str(result))
     return result
+
+
+def _chosen(rungs: Any) -> tuple[str, ...]:
+    """The rungs to climb, if there are such, and each has what it needs."""
+    if not isinstance(rungs, Iterable):
+        raise TypeError(f"gradcheck: rungs must be names, as in rungs=('central', 'forward'), not {rungs!r}")
+    chosen = (rungs,) if isinstance(rungs, str) else tuple(rungs)
+    if not chosen or not set(chosen) <= set(RUNGS):
+        given = ", ".join(map(str, chosen)) or "none"
+        raise ValueError(f"gradcheck: rungs must be some of {', '.join(RUNGS)}, not {given}")
+    for rung, needed in NEEDS.items():
+        if rung in chosen and needed not in chosen:
+            raise ValueError(f"gradcheck: the rung {rung} needs {needed} too: rungs={(needed, *chosen)}")
+    if "mpmath" in chosen:
+        library()
+    return chosen
 
 
 def _is_floating(a: Any) -> bool:

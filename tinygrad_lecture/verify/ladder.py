@@ -30,6 +30,9 @@ RUNGS = ("central", "richardson", "complex", "forward", "mpmath")
 USUAL = RUNGS[:4]
 """What is climbed by default: all that needs NumPy alone."""
 
+NEEDS = {"complex": "central", "mpmath": "forward"}
+"""Rung → the one below it without which it cannot tell: whether f is analytic, or Σ|terms|."""
+
 DIFFERENCES = RUNGS[:2]
 """Those that see nothing of f but its values."""
 
@@ -82,7 +85,7 @@ def readings(d: Derivative, rungs: Iterable[str]) -> tuple[Quotient | None, list
         try:
             read[rung] = _ORACLES[rung](d, quotient, list(read.values()))
         except Exception as error:  # of f, which need not know what an oracle calls it with
-            missing[rung] = str(error) if isinstance(error, NotPossibleError | ImportError) else _first_line(error)
+            missing[rung] = str(error) if isinstance(error, NotPossibleError) else _first_line(error)
     lower = {rung: read[rung] for rung in DIFFERENCES if rung in read and usable(read[rung], quotient)}
     fails = [rung for rung, r in lower.items() if "forward" in read and _apart(read["forward"], r)]
     if fails == ["richardson"] and "central" in lower:
