@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import signal
 import threading
@@ -196,6 +197,41 @@ def test_an_error_that_overflows_where_the_gradient_does_not_stops_before_writin
     with pytest.raises(ArithmeticError, match=r"the error is inf in update 1 \(epoch 1\); no weight was written"):
         tl.train(net, (1e-10 * X, np.full((53, 1), 1e160)), compiled=runner)  # g is about 1e150
     assert net.w.tobytes() == before
+
+
+@each_runner
+def test_a_rule_or_an_error_that_a_callback_replaces_or_changes_is_used(runner: str) -> None:
+    class Pulled(GradientDescent):
+        """Descent with an extra factor, which is no field and may change."""
+
+        factor = 1.0
+
+        def delta_w(self, g: Any, state: Any, *, w: Any, eta: Any, moments: Any = None) -> Any:
+            return -eta * self.factor * g, {}
+
+    def slower(t: Any) -> None:
+        if len(t.history) == 3:
+            t.rule = replace(t.rule, beta=0.0)
+
+    def absolute(t: Any) -> None:
+        if len(t.history) == 3:
+            t.loss = LOSSES["absolute"]
+
+    def stronger(t: Any) -> None:
+        if len(t.history) == 3:
+            object.__setattr__(t.rule, "factor", 3.0)
+
+    for rule, callback in ((tl.Momentum(0.01), slower), (tl.Momentum(0.01), absolute), (Pulled(0.01), stronger)):
+        found = []
+        for compiled_ in (False, runner):
+            net = tl.MLP([2, 4, 1])
+            own = copy.deepcopy(rule)
+            tl.train(net, (X, TARGET), rule=own, batch_size=5, epochs=6, callbacks=[callback], compiled=compiled_)
+            found.append(net.w.copy())
+        np.testing.assert_allclose(found[1], found[0], rtol=1e-9)
+        net = tl.MLP([2, 4, 1])
+        tl.train(net, (X, TARGET), rule=copy.deepcopy(rule), batch_size=5, epochs=6, compiled=False)
+        assert not np.allclose(net.w, found[0], rtol=1e-6)  # else nothing would be tested
 
 
 @pytest.mark.skipif("C" not in RUNNERS, reason="there is no C compiler")

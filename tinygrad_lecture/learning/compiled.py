@@ -37,6 +37,7 @@ class Updates:
     def __init__(self, training: Training, wanted: str) -> None:
         self.training, self.wanted = training, wanted
         self.steps: dict[int, Steps] = {}
+        self.made_for: tuple[Any, Any, Any] = (None, None, [])  # rule, loss, and what these refer to
         self.seconds = 0.0  # that one update takes
 
     def run(
@@ -54,6 +55,7 @@ class Updates:
         carry = t.net.w, t.state, t.x, t.target, t.moments_of_epoch(size)
         xs = np.array(etas), None if batches[0] is None else np.array(batches)
         leaves, rebuild = _arrays(carry)
+        self._look()
         if size not in self.steps:
             self.steps[size] = self._recorded(carry, xs)
         begin = perf_counter()
@@ -63,6 +65,16 @@ class Updates:
             w, state, *_ = rebuild(after)
             t.write(w, state, done, interrupts)
         return errors[:done].tolist(), norms[:done].tolist(), etas[:done]
+
+    def _look(self) -> None:
+        """Forget the programs of a rule or an error that somebody has replaced or changed since."""
+        from ..program.frozen import changed, snapshot
+
+        t = self.training
+        rule, loss, before = self.made_for
+        if t.rule is not rule or t.loss is not loss or changed(before) is not None:
+            self.steps.clear()
+            self.made_for = t.rule, t.loss, snapshot(t.rule.delta_w, [t.loss])
 
     def _recorded(self, carry: Any, xs: Any) -> Steps:
         from ..program.scan import steps
@@ -82,6 +94,7 @@ class Updates:
         t = self.training
         size = t.T if t.batch_size is None else min(t.batch_size, t.T)
         which = None if t.batch_size is None else np.zeros((1, size), np.intp)
+        self._look()
         self.steps[size] = self._recorded(
             (t.net.w, t.state, t.x, t.target, t.moments_of_epoch(size)), (np.zeros(1), which)
         )
