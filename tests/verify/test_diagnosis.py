@@ -45,6 +45,14 @@ def test_a_wrong_gradient_is_told_by_how_it_is_wrong(name: str) -> None:
     assert f"{text} (8 of 8)" in str(result).splitlines()
 
 
+def test_factors_are_told_of_single_elements_alone() -> None:
+    signs = np.array([1.0, -1.0, 1.0])
+    f = tl.local_rule(lambda x: np.sin(x), slopes=lambda y, x: signs * np.cos(x))
+    result = check(lambda x: np.sum(f(x)), X[0])
+    along = "wrong gradient along a random direction over all elements"
+    assert result.diagnoses == {along: 2, "wrong gradient: its sign": 1}
+
+
 KINKS: dict[str, Callable[[Any], Any]] = {
     "absolute": np.abs,
     "relu": tl.relu,

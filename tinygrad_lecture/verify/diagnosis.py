@@ -15,6 +15,7 @@ CAUSES = {
     "not finite": "not finite: the gradient is infinite or NaN here",
     "value": "not finite: f itself is infinite or NaN here; take arguments where it is finite",
     "argument": "the argument is infinite or NaN: nothing can be compared there",
+    "direction": "wrong gradient along a random direction over all elements",
     "unclear": "the differences do not settle: noise, or detail that is finer than their steps",
     "rounding": "step too small for the dtype: the rounding of f hides what such a step changes; "
     "compute in float64, or leave out what is large and constant",

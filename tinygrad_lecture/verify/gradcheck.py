@@ -70,7 +70,8 @@ def gradcheck(
     with enclosed(), np.errstate(all="ignore"):  # f itself has warned already
         steps = steps_of(on_leaves([Tensor(p.astype(float), requires_grad=True) for p in points]))
     names = [f"argument {path[1:].replace(']', '', 1)}" for path in paths(list(args))]
-    check = Check(on_leaves, weights, points, [names[i] for i in floating], chosen, steps, bool(np.isfinite(first).all()))
+    finite = bool(np.isfinite(first).all())
+    check = Check(on_leaves, weights, points, [names[i] for i in floating], chosen, steps, finite)
     with np.errstate(all="ignore"):  # a step may leave the domain; it is then not the one that is used
         elements = list(check.elements(order))
     _must_still_repeat(f, args, first, name)
