@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import signal
 import sys
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -150,3 +151,66 @@ def test_an_interrupt_waits_until_all_weights_are_written(monkeypatch: pytest.Mo
     tl.update(nets[1], GradientDescent(), {})
     same_bits(nets[0].w, nets[1].w)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize("size", [2**10, 2**30])
+@pytest.mark.parametrize("rule", [tl.Adam(0.01), tl.RMSprop(0.01), tl.Momentum(0.01)])
+def test_an_overflow_that_the_user_wants_to_be_told_writes_nothing(
+    rule: Any, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(update, "PIECE", size)
+    net = tl.MLP([100, 100], bias=False)
+    state, before = rule.start(net.w), net.w.copy()
+    np.sum(net(np.ones((2, 100)), net.leaves)).backward()
+    (w,) = net.leaves.values()
+    w.grad[-1, -1] = 1e308
+    kept = w.grad
+    with np.errstate(over="raise"), pytest.raises(FloatingPointError):
+        tl.update(net, replace(rule, eta=100.0), state)
+    np.testing.assert_array_equal(net.w, before)
+    assert w.grad is kept
+
+
+@pytest.mark.parametrize("size", [2**10, 2**30])
+def test_a_change_of_another_shape_is_not_spread_over_the_weights(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    class One(tl.GradientDescent):
+        @by_weight
+        def delta_w(self, g: Any, state: Any, *, w: Any, eta: Any, moments: Any = None) -> Any:
+            return np.ones(1), {}
+
+    monkeypatch.setattr(update, "PIECE", size)
+    net = tl.MLP([100, 100])
+    before = net.w.copy()
+    np.sum(net(np.ones((2, 100)), net.leaves)).backward()
+    with pytest.raises(ValueError, match=r"the rule gave Δw of shape \(1,\) for g of shape"):
+        tl.update(net, One(), {})
+    np.testing.assert_array_equal(net.w, before)
+
+
+@pytest.mark.parametrize("size", [2**10, 2**30])
+def test_eta_may_be_one_for_each_weight(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(update, "PIECE", size)
+    net, rule = tl.MLP([100, 100]), tl.GradientDescent()
+    before, eta = net.w.copy(), np.linspace(0.0, 1.0, net.w.size)
+    np.sum(net(np.ones((2, 100)), net.leaves)).backward()
+    g = np.concatenate([np.ravel(t.grad) for t in net.leaves.values()])
+    tl.update(net, rule, {}, eta=eta)
+    np.testing.assert_array_equal(net.w, before - eta * g)
+
+
+def test_a_rule_that_fails_for_some_weights_when_others_are_written_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Picky(tl.GradientDescent):
+        @by_weight
+        def delta_w(self, g: Any, state: Any, *, w: Any, eta: Any, moments: Any = None) -> Any:
+            if np.any(g > 1e3):
+                raise ArithmeticError("too large")
+            return -eta * g, {}
+
+    monkeypatch.setattr(update, "PIECE", 2**10)
+    net = tl.MLP([100, 100], bias=False)
+    np.sum(net(np.ones((2, 100)), net.leaves)).backward()
+    net.leaves["W1"].grad[-1, -1] = 1e4
+    with pytest.raises(RuntimeError, match=r"a part of the weights was written already.*net\.assign"):
+        tl.update(net, Picky(), {})
+    with pytest.raises(TypeError, match=r"the state is a NoneType; the first one is rule\.start\(net\.w\)"):
+        tl.update(net, tl.Adam(), None)

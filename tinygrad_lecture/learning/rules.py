@@ -27,7 +27,7 @@ def by_weight(delta_w: F) -> F:
     """Say of a rule's `delta_w` that each weight's Δw comes from its own g, w, state and moments alone.
 
     A large net is then updated piece by piece. One that looks at all weights together, to clip g by its length for
-    example, must not say so, and need not.
+    example, must not say so, and need not; nor one that refuses some values of g, when others are written already.
     """
     delta_w.by_weight = True  # type: ignore[attr-defined]
     return delta_w

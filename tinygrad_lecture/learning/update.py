@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -36,14 +36,16 @@ def update(net: Network, rule: Rule, state: State, *, eta: Any = None, moments: 
     """
     if not isinstance(net, Network) or isinstance(rule, type) or not hasattr(rule, "delta_w"):
         raise TypeError(f"update(net, rule, state) takes a net and a rule like Adam(0.01), not {net!r} and {rule!r}")
+    if not isinstance(state, Mapping):
+        raise TypeError(f"update: the state is a {type(state).__name__}; the first one is rule.start(net.w)")
     must_be_outside("update")
     weights, w, eta = net.weights, net.w, rule.eta if eta is None else eta
     held = [(t, t.grad, t.stamp) for t in net.leaves.values()]
     try:
-        if len(w) > 4 * PIECE and getattr(rule.delta_w, "by_weight", False):  # a cache would not hold them all
+        if len(w) > 4 * PIECE and _may_be_taken_apart(rule):  # a cache would not hold them all
             return _in_pieces(weights, rule, state, eta, moments)
         delta, state = rule.delta_w(weights.collect(), state, w=w, eta=eta, moments=moments)
-        weights.add(delta)
+        weights.add(_fitting(delta, w))
     except BaseException as error:
         for t, e, version in held:
             if t.stamp == version:  # not written
@@ -54,17 +56,24 @@ def update(net: Network, rule: Rule, state: State, *, eta: Any = None, moments: 
     return state
 
 
+def _may_be_taken_apart(rule: Rule) -> bool:
+    """Whether each weight's Δw can be had by itself, and none can fail when others are written already."""
+    return getattr(rule.delta_w, "by_weight", False) and not {"raise", "call"} & {*np.geterr().values()}
+
+
 def _in_pieces(weights: Weights, rule: Rule, state: State, eta: Any, moments: Any) -> State:
     """The same for places in the packed weights one by one: each stays in the cache, and g and Δw are never packed."""
-    w = weights.w
+    w, written = weights.w, False
+    each_eta = np.shape(eta) == w.shape
     split = {name for name, a in state.items() if np.shape(a) == w.shape}
     new: State = {}
 
     def deltas() -> Iterator[tuple[slice, Any]]:
+        nonlocal written
         for place, g in weights.gradients(PIECE):
             now = {name: a[place] if name in split else a for name, a in state.items()}
             spread = None if moments is None else tuple(a[place] for a in moments)
-            delta, after = rule.delta_w(g, now, w=w[place], eta=eta, moments=spread)
+            delta, after = rule.delta_w(g, now, w=w[place], eta=eta[place] if each_eta else eta, moments=spread)
             for name, a in after.items():
                 if name in split and name not in new:
                     new[name] = np.empty(w.shape, a.dtype)
@@ -72,10 +81,26 @@ def _in_pieces(weights: Weights, rule: Rule, state: State, eta: Any, moments: An
                     new[name][place] = a
                 else:
                     new[name] = a
+            delta, written = _fitting(delta, g), True
             yield place, delta
 
     with Interrupts() as interrupts, interrupts.written():  # weights of which only some are written fit no state
-        weights.add_pieces(deltas())
+        try:
+            weights.add_pieces(deltas())
+        except Exception as error:
+            if not written:
+                raise
+            raise RuntimeError(
+                "update: the rule failed when a part of the weights was written already, so that they fit no state; "
+                "write them with net.assign(values), and say @by_weight only of a rule that fails for all weights alike"
+            ) from error
     if interrupts.came:
         signal.raise_signal(signal.SIGINT)  # to whoever is told by default
     return new
+
+
+def _fitting(delta: Any, g: np.ndarray) -> Any:
+    """Δw, if it has the shape of g: another would be spread over all weights."""
+    if np.shape(delta) != g.shape:
+        raise ValueError(f"update: the rule gave Δw of shape {np.shape(delta)} for g of shape {g.shape}")
+    return delta
