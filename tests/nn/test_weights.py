@@ -251,3 +251,29 @@ def test_a_mask_is_not_dropped_without_a_word(values: Any) -> None:
     net = MLP([2, 3, 1])
     with pytest.raises(TypeError, match="a MaskedArray is more than its numbers"):
         net.assign(values(net.w))
+
+
+VIEWS: dict[str, Any] = {
+    "transposed": np.transpose,
+    "reshaped": lambda t: np.reshape(t, -1),
+    "a part": lambda t: t[:1],
+    "one row": lambda t: t[0],
+    "broadcast": lambda t: np.broadcast_to(t, (4, *t.shape)),
+    "a view of a view": lambda t: np.reshape(np.transpose(t)[:1], -1),
+}
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_a_view_of_weights_that_remembers_nothing_keeps_its_values(name: str) -> None:
+    net = MLP([3, 2], bias=False)
+    with tl.no_grad():
+        seen = VIEWS[name](net.leaves["W1"])
+    constant = VIEWS[name](net.weights.constants["W1"])
+    before = seen.numpy()
+    np.testing.assert_array_equal(constant.numpy(), before)
+    net.assign(0.0 * net.w)
+    for t in (seen, constant):
+        np.testing.assert_array_equal(t.numpy(), before)
+        x = tl.Tensor(np.ones(before.shape), requires_grad=True)
+        np.sum(x * t).backward()
+        np.testing.assert_array_equal(x.grad, before)

@@ -348,6 +348,24 @@ def test_what_does_not_fit_a_scan_is_said(
         tl.scan(step, carry, xs, **options)
 
 
+def test_a_scan_whose_step_refers_to_a_leaf_that_requires_a_gradient_hands_the_error_on() -> None:
+    w = tl.Tensor(np.ones(3), requires_grad=True)
+    for _ in range(2):
+        total, _ = tl.scan(lambda s, x: (s + np.sum(x * w), s), 0.0, np.ones((2, 3)))
+        (total + 0.5 * np.sum(w * w)).backward()
+    np.testing.assert_array_equal(w.grad, np.full(3, 6.0))
+
+
+def test_a_scan_of_no_steps_or_of_parts_of_one_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"length must be at least 1, not -1"):
+        tl.scan(lambda c, _: (c, c), 0.0, length=-1)
+    with pytest.raises(TypeError, match="float"):
+        tl.scan(lambda c, _: (c, c), 0.0, length=2.7)  # type: ignore[arg-type]
+    for carry in (0.0, tl.Tensor(0.0, requires_grad=True)):
+        with pytest.raises(ValueError, match=r"there are no steps"):
+            tl.scan(lambda c, _: (c, c), carry, length=0)
+
+
 def test_a_scan_records_its_step_once(capsys: pytest.CaptureFixture[str]) -> None:
     def step(c: Any, x: Any) -> Any:
         print("recorded")

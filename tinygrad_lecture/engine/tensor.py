@@ -20,7 +20,7 @@ from .methods import ArrayMethods
 from .op import COMPOSED, OPS, PLAIN, REFUSED, Op, lookup, method_of, name_of, op_of, refuse, unknown
 from .recording import Mode, Tape, current, here
 from .tree import tree_map
-from .values import Array, must_float, named, one_array, operand, owned, real
+from .values import Array, must_float, named, of_its_own, one_array, operand, owned, real
 
 next_stamp = count(1).__next__
 CAST, TRUNCATE, DETACH, GETITEM = (Op(name) for name in ("cast", "truncate", "detach", "getitem"))
@@ -305,6 +305,8 @@ def node(op: Op, inputs: tuple[Any, ...], options: dict[str, Any], data: Array) 
             if x.__class__ is Tensor and x.needs:
                 needs = True
                 break
+    if not needs and data.__class__ is np.ndarray and data.base is not None and mode.tape is None:
+        data = of_its_own(data)
     if mode.observed:
         return _observed(mode, op, inputs, options, data, needs)
     t = _new(Tensor)  # what `_fill` does, in place: every operation comes this way

@@ -68,6 +68,15 @@ def view_of(a: np.ndarray) -> np.ndarray:
     return view
 
 
+def of_its_own(a: np.ndarray) -> np.ndarray:
+    """The values of a view that stay: a copy, where somebody may write into what it is a view of, packed weights say.
+
+    A node that remembers its inputs need not do this: a walk over it refuses once they are written.
+    """
+    flags = getattr(a.base, "flags", None)
+    return copied(a) if flags is None or flags.writeable else a
+
+
 def copied(a: np.ndarray) -> np.ndarray:
     """A copy with the strides of the array itself, on which the last bits of NumPy's sums and loops depend."""
     plain = a.copy(order="K")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import index
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -112,7 +113,11 @@ def scan(step: Step, carry: Any, xs: Any = None, length: int | None = None, *, r
     must_call(step, "scan")
     if runner not in RUNNERS:
         raise ValueError(f"scan: runner must be one of {', '.join(RUNNERS)}, not {runner!r}")
-    n = _length(xs, length)
+    n = _length(xs, None if length is None else index(length))
+    if n < 0:
+        raise ValueError(f"scan: length must be at least 1, not {n}")
+    if n == 0:
+        raise ValueError("scan: there are no steps, so that nobody knows what a step puts out")
     leaves, rebuild = flatten((carry, xs))
     if current().depth or any(a.__class__ is Tensor for a in leaves):
         return _loop(step, carry, xs, n)
@@ -120,8 +125,6 @@ def scan(step: Step, carry: Any, xs: Any = None, length: int | None = None, *, r
         must_be_plain(a, "scan")
     leaves = [np.asarray(a) for a in leaves]
     carry, xs = rebuild(leaves)
-    if n == 0:
-        raise ValueError("scan: there are no steps, so that nobody knows what a step puts out")
     n_carry = len(flatten(carry)[0])
     first = _element(xs, 0)
     key = runner, form((carry, xs)), tuple(static_key(a) for a in flatten((carry, first))[0])
@@ -129,6 +132,8 @@ def scan(step: Step, carry: Any, xs: Any = None, length: int | None = None, *, r
     found = known.get(key)
     if found is None or stale(found.program) or changed(found.frozen) is not None:
         found = known[key] = steps(step, tree_map(_scalar, carry), first, runner)
+    if found.program.loses and current().records:
+        return _loop(step, carry, xs, n)  # an error shall flow on to what requires a gradient
     _, after, ys = found(n, leaves[:n_carry], leaves[n_carry:])
     result: tuple[Any, Any] = found.program.rebuild([*(a[()] for a in after), *ys])
     return result
