@@ -156,6 +156,11 @@ def test_formulas_are_not_broken_at_their_operators() -> None:
     assert "\N{NO-BREAK SPACE}" not in "".join(lines)
 
 
+def test_a_formula_wider_than_its_column_is_broken_before_its_operator_and_no_word_is() -> None:
+    lines = list(_wrapped(["C15", "", "", "ratio of medians ≤ 1.25", "yes"]))
+    assert [line[69:82].strip() for line in lines] == ["ratio of", "medians", "≤ 1.25"]
+
+
 def test_each_row_is_printed_as_soon_as_it_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     arrived, seen = BytesIO(), []
 

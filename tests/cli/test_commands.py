@@ -176,6 +176,20 @@ def test_trace_of_a_saved_net_shows_a_pattern_by_neuron_with_the_loss_it_learnt_
     assert float(of_input) == pytest.approx((x[3, 2] - x[:, 2].mean()) / x[:, 2].std(), abs=0.2)
 
 
+def test_trace_of_a_pattern_is_by_neuron_up_to_1000_weights_and_by_cluster_beyond(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for n, first in ((8, "out[0]"), (140, "out")):  # 67 weights, 1123
+        net = str(tmp_path / f"{n}.npz")
+        assert cli.main(["train", "--data", "iris", "--hidden", str(n), "--epochs", "1", "--out", net]) == 0
+        capsys.readouterr()
+        assert cli.main(["trace", net, "--data", "iris", "--pattern", "3"]) == 0
+        names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+        assert first in names
+    cli.main(["trace", net, "--data", "iris"])
+    assert "of 150 patterns" in capsys.readouterr().out
+
+
 def test_trace_of_a_saved_net_shows_all_patterns_by_cluster(iris: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["trace", iris, "--data", "iris"]) == 0
     out = capsys.readouterr().out
@@ -270,6 +284,14 @@ def test_train_saves_a_net_that_predicts_what_it_printed(
     rows, said = capsys.readouterr()
     assert said.strip() == quality
     assert len(rows.splitlines()) == 1 + {"digits": 1797, "sunspots": 297, "iris": 150}[data]
+
+
+def test_train_without_epochs_says_that_nothing_was_learnt(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["train", "--data", "iris", "--epochs", "0"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "nothing was learnt in 0 epochs: these are the first weights" in lines
+    assert any(line.startswith("not learnt: 120 patterns, ") for line in lines)
+    assert not any(line.startswith("learnt: ") for line in lines)
 
 
 def test_train_learns_a_table_of_numbers_and_predicts_on_its_scale(
@@ -445,6 +467,8 @@ def test_predict_refuses_other_columns_and_other_labels(
     assert "the net knows the inputs a, b, the data has sepal length" in refused(
         ["predict", out, "--data", "iris"], capsys
     )
+    said = refused(["predict", out, "--data", "digits"], capsys)
+    assert said.endswith("the net knows the inputs a, b, the data has ink 1, ink 2, ink 3, … (64 columns)")
 
 
 def test_trace_refuses_a_label_that_the_net_does_not_know_and_labels_in_place_of_numbers(

@@ -91,7 +91,10 @@ def _functions(command: Any) -> None:
         )
     trace.add_argument("--data", metavar="DATA", help=f"for a net that train saved: {DATA}")
     trace.add_argument(
-        "--pattern", type=whole_from(0), metavar="N", help="of the data, from 0 (default: all, by cluster)"
+        "--pattern",
+        type=whole_from(0),
+        metavar="N",
+        help="of the data, from 0, by neuron up to 1000 weights (default: all, by cluster)",
     )
     trace.add_argument("--eta", type=float, default=1.0, help="of a saved net: the learning rate in Δw (default 1)")
 

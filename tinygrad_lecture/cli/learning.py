@@ -19,7 +19,8 @@ from ..learning.metaparameters import Metaparameters, parsed
 from ..nn.losses import LOSSES
 from ..nn.network import Network
 from ..nn.store import load_with_extras, save
-from ..show.flow import Flow
+from ..show.flow import MOST, Flow
+from ..show.parts import Parts
 from ..show.trace import trace
 from .common import FAILED, INTERRUPTED, UsageError
 from .prepare import Raw, as_labels, fitted, inputs_of, parted, predicted, raw, targets_of
@@ -37,7 +38,9 @@ def run_train(options: argparse.Namespace) -> int:
     validation = None if held_out is None else (inputs_of(held_out, preparation), targets_of(held_out, preparation))
     net, history = train_with(m, patterns, validation=validation, progress=options.progress)
     print(history)
-    for what, part in (("learnt", learnt), ("held out", held_out)):
+    if m.epochs == 0:
+        print("nothing was learnt in 0 epochs: these are the first weights")
+    for what, part in (("learnt" if m.epochs else "not learnt", learnt), ("held out", held_out)):
         if part is not None:
             print(f"{what}: {len(part.inputs)} patterns, {_quality(net, part, preparation)}")
     if options.out:
@@ -88,8 +91,11 @@ def run_predict(options: argparse.Namespace) -> int:
     return 0
 
 
-def trace_of_model(options: argparse.Namespace) -> Flow:
-    """The flow of error through a saved net, of one pattern of the data or of all."""
+def trace_of_model(options: argparse.Namespace) -> Flow | Parts:
+    """The flow of error through a saved net: of one pattern of the data by neuron, or of all by cluster.
+
+    Of a net too large to be read neuron by neuron one pattern is shown by cluster too.
+    """
     net, extras, given = _model_and_data(options.what, options.data)
     if given.target is None:
         raise UsageError(f"{options.data} has no column {extras['preparation']['target']!r}: no error without targets")
@@ -98,7 +104,8 @@ def trace_of_model(options: argparse.Namespace) -> Flow:
         if options.pattern >= len(x):
             raise UsageError(f"--pattern: there is no pattern {options.pattern}; there are 0 … {len(x) - 1}")
         x, target = x[options.pattern][None], target[options.pattern][None]
-    return trace(net, x, target, loss=net.metaparameters.get("loss", "squared_error"), eta=options.eta)
+    flow = trace(net, x, target, loss=net.metaparameters.get("loss", "squared_error"), eta=options.eta)
+    return flow if options.pattern is None or flow.connections > MOST else flow.neurons()
 
 
 def _model_and_data(model: str, data: str) -> tuple[Network, dict[str, Any], Raw]:

@@ -16,6 +16,9 @@ COLUMNS = {"": 4, "what the lecture says": 30, "what was measured": 31, "bar": 1
 """Title → width; with two blanks between them a table of 98 columns."""
 
 
+GLUE = "\N{NO-BREAK SPACE}"
+
+
 def run_lecture(options: argparse.Namespace) -> int:
     """Measure the statements that are wanted, and print them; 1 where a bar is not met, else 0.
 
@@ -71,13 +74,16 @@ def _summary(rows: Sequence[Row]) -> str:
 
 
 def _wrapped(cells: Sequence[str]) -> Iterator[str]:
-    """The lines of a row of the table, its cells wrapped to their columns, but not inside `a = b − c`."""
+    """The lines of a row of the table, its cells wrapped to their columns, but not inside `a = b − c` that fits one."""
     import re
     from itertools import zip_longest
     from textwrap import wrap
 
-    glued = [re.sub(r" (?=[=−+≤→] )|(?<=[=−+≤→]) ", "\N{NO-BREAK SPACE}", cell) for cell in cells]
-    columns = [wrap(cell, width) for cell, width in zip(glued, COLUMNS.values(), strict=True)]
+    glued = [re.sub(r" (?=[=−+≤→] )|(?<=[=−+≤→]) ", GLUE, cell) for cell in cells]
+    columns = [
+        wrap(" ".join(w if len(w) <= width else re.sub(f"{GLUE}(?=[=−+≤→])", " ", w) for w in cell.split(" ")), width)
+        for cell, width in zip(glued, COLUMNS.values(), strict=True)
+    ]
     for line in zip_longest(*columns, fillvalue=""):
         padded = (f"{part:<{width}}" for part, width in zip(line, COLUMNS.values(), strict=True))
-        yield "  ".join(padded).replace("\N{NO-BREAK SPACE}", " ").rstrip()
+        yield "  ".join(padded).replace(GLUE, " ").rstrip()

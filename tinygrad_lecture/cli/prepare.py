@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -105,10 +105,15 @@ def inputs_of(given: Raw, preparation: Mapping[str, Any]) -> np.ndarray:
     """The inputs on the scale that the net knows; 0 for columns that did not vary when it learnt."""
     if list(given.names) != list(preparation["inputs"]):
         raise UsageError(
-            f"the net knows the inputs {', '.join(preparation['inputs'])}, the data has {', '.join(given.names)}"
+            f"the net knows the inputs {_listed(preparation['inputs'])}, the data has {_listed(given.names)}"
         )
     mean, std = np.array(preparation["mean"]), np.array(preparation["std"])
     return np.asarray((given.inputs - mean) / np.where(std > 0, std, np.inf))
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The names of columns; of many the first ones, and how many there are."""
+    return ", ".join(names) if len(names) <= 8 else f"{', '.join(names[:3])}, … ({len(names)} columns)"
 
 
 def targets_of(given: Raw, preparation: Mapping[str, Any]) -> np.ndarray:
