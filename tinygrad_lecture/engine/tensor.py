@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator
+from functools import cache
 from itertools import count
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -151,9 +153,7 @@ class Tensor(Leaving, ArrayMethods):
         Raises ValueError for a wrong shape or a missing err, TypeError where nothing requires a
         gradient, RuntimeError where a leaf was overwritten since. Source: C1, C3.
         """
-        from .walk import backward
-
-        backward(self, err)
+        _walk().backward(self, err)
 
     def zero_grad(self) -> None:
         """Forget the gradient collected so far."""
@@ -270,6 +270,14 @@ class Tensor(Leaving, ArrayMethods):
                 "Keep t.numpy(), or record the computation with tl.record"
             )
         return _leaf_again, (np.asarray(self._data), self.needs, self.grad)
+
+
+@cache
+def _walk() -> ModuleType:
+    """The module that walks back: it needs this one first."""
+    from . import walk
+
+    return walk
 
 
 def _leaf_again(values: np.ndarray, requires_grad: bool, grad: Array) -> Tensor:

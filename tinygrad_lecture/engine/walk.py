@@ -174,11 +174,14 @@ def promoted(values: list[Array], out: Array) -> list[Array]:
 
     A rule that works on a float32 input alone would lose what a float64 partner gave the output.
     """
-    kind = out.__class__
-    dtype = out.dtype if kind is np.ndarray or kind is Tensor else None  # that of a NumPy scalar is its class
+    kind = float if out.__class__ is np.ndarray or out.__class__ is Tensor else out.__class__
+    dtype = None
     for v in values:
-        if v.__class__ is not float and (v.__class__ is not kind or (dtype is not None and v.dtype is not dtype)):
-            return [_promoted(v, out.dtype) for v in values]
+        if v.__class__ is not float and v.__class__ is not kind:  # a NumPy scalar's class says its dtype
+            if dtype is None:
+                dtype = out.dtype
+            if getattr(v, "dtype", dtype) is not dtype:
+                return [_promoted(v, dtype) for v in values]
     return values
 
 

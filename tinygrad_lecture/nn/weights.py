@@ -126,7 +126,8 @@ class Weights:
 
     def add(self, delta: np.ndarray) -> None:
         """Write w + Δw, of the packed vector's shape, where it stands: large nets have no room for their sum."""
-        self.add_pieces([(slice(None), delta)])
+        self._new_version()
+        np.add(self._w, delta, out=self._w, casting="same_kind")
 
     def add_pieces(self, pieces: Iterable[tuple[slice, np.ndarray]]) -> None:
         """Write w + Δw piece by piece: places in w, and Δw there. Nothing is written before the first one is known."""
@@ -153,11 +154,11 @@ class Weights:
         g = np.empty(self._w.size, self.dtype)
         for name, place in self.places.items():
             e = self._leaves[name].grad
-            g[place] = 0.0 if e is None else np.ravel(e)
+            g[place] = e.ravel() if e.__class__ is np.ndarray else 0.0 if e is None else np.ravel(e)
         for t in self._leaves.values():
             t.grad = None
         self._g = g
-        return self.g
+        return view_of(g)
 
     def gradients(self, size: int) -> Iterator[tuple[slice, np.ndarray]]:
         """What `collect` would pack, in pieces of so many weights: the place of each, and its part of g.
@@ -211,7 +212,7 @@ def must_fit(parts: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) ->
         unknown = next(name for name in parts if name not in shapes)
         raise ValueError(f"unknown parameter {unknown!r}; this net has {', '.join(shapes)}")
     for name, value in parts.items():
-        if shape_of(value) != shapes[name]:
+        if (value._data.shape if value.__class__ is Tensor else shape_of(value)) != shapes[name]:
             raise ValueError(f"{name} has shape {np.shape(value)}, this net needs {shapes[name]}")
 
 
