@@ -2,18 +2,36 @@
 
 import ctypes
 import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from tinygrad_lecture.program.c.build import NoCompilerError, blas, compiler
+from tinygrad_lecture.program.c.build import NoCompilerError, compiler
 
 FLAGS = ("-O2", "-funroll-loops", "-march=native", "-ffast-math", "-std=gnu11", "-fPIC")
 """Measured as the quickest: gcc's -O3 makes small nets 20 % slower, and large ones no faster."""
 LARGE = 100_000
 """Multiplications in the largest product of a net from which on BLAS is faster than loops."""
+
+
+def blas():
+    """Addresses of dgemm and sgemm (with 64-bit integers) in the OpenBLAS that NumPy has loaded; None without one.
+
+    NumPy's own extension module was linked with it, so the loader finds it by that module: no path is guessed.
+    """
+    module = sys.modules.get("numpy._core._multiarray_umath")
+    if module is None or not getattr(module, "__file__", None):
+        return None
+    library = ctypes.CDLL(module.__file__)
+    for pattern in ("scipy_cblas_{}64_", "cblas_{}64_"):
+        try:
+            return [ctypes.cast(library[pattern.format(name)], ctypes.c_void_p).value for name in ("dgemm", "sgemm")]
+        except AttributeError:
+            continue
+    return None
 
 
 def constants(workload):

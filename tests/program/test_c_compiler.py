@@ -1,4 +1,4 @@
-"""The machine that C is compiled on: its compiler, its BLAS, where files are kept; and what is said without them."""
+"""The machine that C is compiled on: its compiler, where files are kept; and what is said without them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import pytest
 
 import tinygrad_lecture as tl
 from tests.program.runners import RUNNERS
-from tinygrad_lecture.program.c import build, runner
+from tinygrad_lecture.program.c import build
 
-CACHED = (build.compiler, build.flags, build._version, build._machine, build.blas)
+CACHED = (build.compiler, build.flags, build._version, build._machine)
 X = np.arange(3.0)
 
 
@@ -117,28 +117,3 @@ def test_a_processor_that_the_system_does_not_describe_is_compiled_for_too(
     assert described.startswith(build._machine())
     f = tl.jit(lambda x: x * 1.625, runner="C")
     np.testing.assert_array_equal(f(np.ones(3)), np.full(3, 1.625))
-
-
-# NumPy's BLAS
-
-LARGE = np.random.default_rng(0).normal(size=(40, 40))
-
-
-def test_a_numpy_whose_blas_cannot_be_asked_for_has_none(machine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    umath = "numpy._core._multiarray_umath"
-    monkeypatch.setitem(sys.modules, umath, sys.modules["numpy.random._mt19937"])  # linked with no BLAS
-    assert build.blas() is None
-    machine.look()
-    monkeypatch.setitem(sys.modules, umath, SimpleNamespace())  # built into the interpreter: it has no file
-    assert build.blas() is None
-
-
-@needs_c
-def test_without_a_blas_small_products_are_loops_and_large_ones_are_numpys(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "blas", lambda: None)
-    small, large = tl.jit(lambda a: a @ a), tl.jit(lambda a: a @ a)
-    few = LARGE[:5, :5]
-    np.testing.assert_allclose(small(few), few @ few, rtol=0, atol=1e-13)  # five products of numbers below 5
-    assert "run by C" in small.report()
-    np.testing.assert_array_equal(large(LARGE), LARGE @ LARGE)
-    assert "run by NumPy (C has no form for a large matrix product, since NumPy's BLAS was not found)" in large.report()

@@ -1,4 +1,4 @@
-"""Updates by BLAS where the weights stand: the same step, whatever else reads the weights or the gradient."""
+"""Updates by matrix products where the weights stand: the same step, whatever else reads weights or gradient."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ except build.NoCompilerError as error:
 ETA = 0.05
 SIZES = [40, 24, 24, 5]
 PATTERNS = 32
-"""Products of 40 · 24 · 32 and 24 · 24 · 32 multiplications go to BLAS; that of the last layer is a loop."""
+"""Products of 40 · 24 · 32 and 24 · 24 · 32 multiplications go to gemm.c; that of the last layer is a loop."""
 
 Change = Callable[[Any, Any], Any]
 
@@ -61,14 +61,14 @@ CHANGES: dict[str, tuple[Change, bool, bool]] = {
     "less of w": (lambda w, g: 0.99 * w - ETA * g, False, False),
     "w once more, in another order": (lambda w, g: (w + -ETA * g) + 1e-3 * w[::-1], False, False),
 }
-"""A step's change of the weights, whether BLAS makes it, and whether it may be made in place."""
+"""A step's change of the weights, whether gemm.c makes it, and whether it may be made in place."""
 
 
 @pytest.mark.parametrize("name", CHANGES)
 @settings(max_examples=tries(4))
 @given(st.sampled_from(["float32", "float64"]), st.integers(0, 99))
 def test_steps_in_c_are_those_of_numpy_whatever_reads_weights_and_gradient(name: str, dtype: str, seed: int) -> None:
-    change, by_blas, in_place = CHANGES[name]
+    change, at_once, in_place = CHANGES[name]
     net, x, target = given_net(dtype, seed)
     step = step_of(net, x, target, change)
     after, errors, source = ran(step, net.w, "C")
@@ -77,7 +77,7 @@ def test_steps_in_c_are_those_of_numpy_whatever_reads_weights_and_gradient(name:
     bound = 200 * float(np.finfo(dtype).eps)  # sums of at most 40 terms, three times one after the other
     np.testing.assert_allclose(after, wanted, rtol=0, atol=bound * size)
     np.testing.assert_allclose(errors, wanted_errors, rtol=bound)
-    assert ("at once" in source.text) == by_blas
+    assert ("at once" in source.text) == at_once
     assert bool(source.in_place) == in_place
 
 
@@ -124,7 +124,7 @@ def test_an_update_is_written_over_no_weights_that_are_still_read() -> None:
 @pytest.mark.parametrize("broken", [False, True], ids=["finite", "not finite"])
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 def test_a_rate_that_is_an_input_may_be_0_and_a_gradient_nan(eta: float, broken: bool, sign: float) -> None:
-    net, x, target = given_net("float64", 4, [320, 300, 2], 310)  # so large that OpenBLAS leaves out 0 times anything
+    net, x, target = given_net("float64", 4, [320, 300, 2], 310)  # large enough for several threads
     target[0, 0] = np.nan if broken else 0.0
 
     def step(w: Any, eta: Any) -> Any:

@@ -1,4 +1,4 @@
-"""C text compiled once, kept on disk, and loaded; and the BLAS that NumPy has loaded."""
+"""C text compiled once, kept on disk, and loaded; and the matrix product that compiled programs share."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def _compiled(text: str, options: tuple[str, ...]) -> tuple[Path, bool]:
     try:
         source = Path(name).with_suffix(".c")
         source.write_text(text, encoding="utf-8")
-        command = [*compiler(), *options, "-shared", "-fPIC", str(source), "-o", name, "-lm"]
+        command = [*compiler(), *options, "-shared", "-fPIC", str(source), "-o", name, "-lm", "-pthread"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
         if done.returncode:
             raise NoCompilerError(f"{' '.join(compiler())} failed: {done.stderr.strip()[:2000]}")
@@ -146,24 +146,29 @@ def _contents(path: Path) -> str:
     return sha256(path.read_bytes()).hexdigest()[:32]
 
 
-@cache
-def blas() -> tuple[int, int] | None:
-    """Addresses of dgemm and sgemm (with 64-bit integers) in the OpenBLAS that NumPy has loaded; None without one.
+_GEMM: dict[str, int] = {}
 
-    NumPy's own extension module was linked with it, so the loader finds it by that module: no path is guessed.
+
+def gemm(T: str) -> tuple[int, float]:
+    """The address of the matrix product of `gemm.c` for a C type, and the seconds that compiling it took, if it did.
+
+    Raises NoCompilerError.
     """
-    module = sys.modules.get("numpy._core._multiarray_umath")
-    if module is None or not getattr(module, "__file__", None):
-        return None
-    library = ctypes.CDLL(module.__file__)
-    for pattern in ("scipy_cblas_{}64_", "cblas_{}64_"):
-        try:
-            found = [ctypes.cast(library[pattern.format(name)], ctypes.c_void_p).value for name in ("dgemm", "sgemm")]
-        except AttributeError:
-            continue
-        if all(found):
-            return found[0] or 0, found[1] or 0
-    return None
+    if T in _GEMM:
+        return _GEMM[T], 0.0
+    library, seconds = built(f"#define T {T}\n" + Path(__file__).with_name("gemm.c").read_text(encoding="utf-8"))
+    library.use_threads(threads())
+    _GEMM[T] = ctypes.cast(library.gemm, ctypes.c_void_p).value or 0
+    return _GEMM[T], seconds
+
+
+def threads() -> int:
+    """As many as NumPy's BLAS takes: what OPENBLAS_NUM_THREADS or OMP_NUM_THREADS says, else a thread a processor."""
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+        given = os.environ.get(name, "")
+        if given.isdecimal() and int(given) > 0:
+            return int(given)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def empty(size: int) -> np.ndarray:

@@ -17,8 +17,8 @@ from .plan import TYPES, NoFormError, Plan, View, basic, contiguous, whole
 if TYPE_CHECKING:
     from .source import Printer
 
-LOOPS_UP_TO = 16_000
-"""Products of fewer multiplications are loops; larger ones go to the BLAS. Measured: there the two are as fast."""
+LOOPS_UP_TO = 8_000
+"""Products of fewer multiplications are loops; larger ones go to `gemm.c`. Measured: there the two are as fast."""
 
 
 def product(p: Printer, eq: Equation) -> None:
@@ -44,45 +44,29 @@ def product(p: Printer, eq: Equation) -> None:
     p.lines(over.opening())
     names = [p.pointer(v.base) + (f" + {over.at(i)}" if over.at(i) != "0" else "") for i, v in enumerate((a, b, out))]
     strides = [v.strides[-2:] for v in (a, b, out)]
-    if _large(strides, (m, n, k)):
-        _blas(p, eq, names, strides, (m, n, k))
+    if m * n * k > LOOPS_UP_TO:
+        _tiled(p, eq, names, strides, (m, n, k))
     else:
         _loops(p, eq, names, strides, (m, n, k))
     p.lines(over.closing())
 
 
 def is_large(plan: Plan, eq: Equation) -> bool:
-    """Whether an equation is one product of two matrices that BLAS is to compute."""
+    """Whether an equation is one product of two matrices that `gemm.c` is to compute."""
     if eq.op.name not in ("dot", "matmul") or len(eq.shape) != 2 or any(a.__class__ is not Var for a in eq.args):
         return False
-    a, b = (broadcast(v, v.shape) for v in map(plan.view, eq.args))
+    a, b = map(plan.view, eq.args)
     same = {plan.specs[x].dtype for x in eq.args} == {eq.dtype} and eq.dtype.kind == "f"
-    mnk = (*eq.shape, a.shape[-1])
-    return same and len(a.shape) == len(b.shape) == 2 and _large([a.strides, b.strides], mnk)
+    return same and len(a.shape) == len(b.shape) == 2 and eq.shape[0] * eq.shape[1] * a.shape[-1] > LOOPS_UP_TO
 
 
-def _large(strides: list[Any], mnk: tuple[int, int, int]) -> bool:
+def _tiled(p: Printer, eq: Equation, names: list[str], strides: list[Any], mnk: tuple[int, int, int]) -> None:
     m, n, k = mnk
-    return m * n * k > LOOPS_UP_TO and _has_blas_form(strides[0], (m, k)) and _has_blas_form(strides[1], (k, n))
-
-
-def _has_blas_form(strides: tuple[int, ...], shape: tuple[int, int]) -> bool:
-    """Whether one axis is contiguous and the other one's stride is that of a matrix of rows or columns."""
-    (r, c), (m, n) = strides, shape
-    return (c == 1 and r >= n) or (r == 1 and c >= m)
-
-
-def _blas(p: Printer, eq: Equation, names: list[str], strides: list[Any], mnk: tuple[int, int, int]) -> None:
-    m, n, k = mnk
-    how = []
-    for (r, c), columns in zip(strides[:2], (k, n), strict=True):
-        straight = c == 1 and r >= columns
-        how.append((111 if straight else 112, r if straight else c))
-    (ta, lda), (tb, ldb) = how
+    T = TYPES[eq.dtype.name]
     a, b, out = names
-    f = "sgemm" if eq.dtype == np.float32 else "dgemm"
-    p.uses_blas = True
-    gemm = f"{f}(101, {ta}, {tb}, {m}, {n}, {k}, {{}}, {a}, {lda}, {b}, {ldb}, {{}}, {{}}, {n});"
+    (ai, ak), (bk, bj), _ = strides
+    p.products.add(T)
+    gemm = f"gemm_{T}({m}, {n}, {k}, {{}}, {a}, {ai}, {ak}, {b}, {bk}, {bj}, {{}}, {{}});"
     update = p.update_by(eq.out)
     if update is None:
         p.line(gemm.format("1", "0", out))
@@ -92,7 +76,7 @@ def _blas(p: Printer, eq: Equation, names: list[str], strides: list[Any], mnk: t
 
 def _loops(p: Printer, eq: Equation, names: list[str], strides: list[Any], mnk: tuple[int, int, int]) -> None:
     """Rows of the result, a few columns at a time, which stay in registers while k runs."""
-    assert p.update_by(eq.out) is None, "the plan has left this product to BLAS"
+    assert p.update_by(eq.out) is None, "the plan has left this product to gemm.c"
     m, n, k = mnk
     T = TYPES[eq.dtype.name]
     a, b, out = names

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..program import Program, Spec
-from .build import blas, built, empty
+from .build import built, empty, gemm
 from .plan import NoFormError
 from .source import source
 
@@ -36,15 +36,14 @@ class CRunner:
             raise NoFormError(f"{len(program.equations)} equations, more than the {LONGEST} that are compiled at once")
         self.program = program
         self.source = source(program, written, halt)
-        addresses = blas()
-        if self.source.uses_blas and addresses is None:
-            raise NoFormError("a large matrix product, since NumPy's BLAS was not found")
         library, self.seconds = built(self.source.text)
         self._run = library.run
         self._run.restype = ctypes.c_int64
         self._run.argtypes = [ctypes.c_int64, *[ctypes.c_void_p] * 4, ctypes.c_int64, *[ctypes.c_void_p] * 2]
-        if self.source.uses_blas and addresses is not None:
-            library.use_blas(ctypes.c_void_p(addresses[0]), ctypes.c_void_p(addresses[1]))
+        for T in self.source.products:
+            address, seconds = gemm(T)
+            self.seconds += seconds
+            library[f"use_gemm_{T}"](ctypes.c_void_p(address))
         self._in_place = self.source.in_place if halt is None else ()  # after a halt what was before is wanted
         known = program.specs()
         self._written: list[Spec] = [known[program.outputs[i]] for i in written]

@@ -30,13 +30,14 @@ class Source:
     """C text, and what must be known to call it.
 
     text: the C; constants: the arrays that it is given behind the inputs; workspace: bytes that it needs beside;
-    in_place: pairs of an input and an output that may lie in one place.
+    products: the C types whose matrix product it calls; in_place: pairs of an input and an output that may lie in one
+    place.
     """
 
     text: str
     constants: tuple[np.ndarray, ...]
     workspace: int
-    uses_blas: bool
+    products: tuple[str, ...] = ()
     in_place: tuple[tuple[int, int], ...] = ()
 
 
@@ -55,7 +56,7 @@ class Printer:
     def __init__(self, plan: Plan, written: tuple[int, ...]) -> None:
         self.plan = plan
         self.written = written
-        self.uses_blas = False
+        self.products: set[str] = set()  # the C types whose gemm is called
         self.out: list[str] = []
         self.here: set[Var] = set()  # what the loop at hand computes
         self.direct = self._direct()
@@ -82,29 +83,19 @@ class Printer:
         return repr(base)
 
     def update_by(self, product: Var) -> Update | None:
-        """The update that a product is a part of, where BLAS makes it."""
+        """The update that a product is a part of, where gemm.c makes it."""
         return next((u for u in self.updates if product in u.products), None)
 
     def updated(self, u: Update, product: Var, gemm: str) -> list[str]:
         """The lines that make a part of y from that of x and a product; gemm: its call, but for α, β and C."""
         begin, end = u.products[product]
-        x, y, G = (f"{v} + {begin}" for v in (u.x, u.y, u.G))
+        x, y = (f"{v} + {begin}" for v in (u.x, u.y))
         s = "-" * u.minus + (f"{u.s}[0]" if u.s.__class__ is Var else self.operand(u.s, self.spec(u.y).dtype))
         here = f"if (out[{self.direct[u.y]}] != in[{self.plan.program.inputs.index(u.x)}]) " * (u.y in self.in_place)
-        lines = [
+        return [
             f"/* {u.y} = {u.x} + {s} times this product, at once */",
             f"{here}memcpy({y}, {x}, {end - begin} * sizeof(*{u.y}));",
             gemm.format(s, "1", y),
-        ]
-        if u.s.__class__ is not Var:
-            return lines
-        return [
-            f"if ({s} != 0) {{",
-            *lines,
-            "} else { /* BLAS would leave 0 times NaN out */",
-            gemm.format("1", "0", G),
-            f"for (int64_t i = {begin}; i < {end}; i++) {u.y}[i] = {u.x}[i] + {s} * {u.G}[i];",
-            "}",
         ]
 
     def line(self, text: str) -> None:
@@ -272,11 +263,11 @@ class Printer:
             n_in=len(program.inputs) + len(constants),
             n_out=len(self.written),
             halt="" if halt is None else f"\n    if (*(uint8_t *)out[{self.written.index(halt)}]) return t;",
-            blas=_BLAS if self.uses_blas else "",
+            gemm="".join(_GEMM.replace("T", T) for T in sorted(self.products)),
         )
         arrays = tuple(np.asarray(program.constants[v], order="C") for v in constants)
         in_place = tuple((program.inputs.index(x), direct[y]) for y, x in self.in_place.items())
-        return Source(text, arrays, workspace, self.uses_blas, in_place)
+        return Source(text, arrays, workspace, tuple(sorted(self.products)), in_place)
 
     def _direct(self) -> dict[Var, int]:
         """The values whose buffer is an output, and which."""
@@ -363,21 +354,17 @@ def _indented(lines: list[str]) -> str:
     return "\n".join(text)
 
 
-_BLAS = """
-#define GEMM(T, name) typedef void name(int, int, int, INT, INT, INT, T, const T *, INT, const T *, INT, T, T *, INT);
-GEMM(double, dgemm_t) GEMM(float, sgemm_t)
-static dgemm_t *dgemm; static sgemm_t *sgemm;
-void use_blas(void *d, void *s) { dgemm = (dgemm_t *)d; sgemm = (sgemm_t *)s; }
+_GEMM = """
+typedef void gemm_t_T(int64_t, int64_t, int64_t, T, const T *, int64_t, int64_t, const T *, int64_t, int64_t, T, T *);
+static gemm_t_T *gemm_T; /* C ← α A B + β C: m, n, k, α, A and its strides, B and its strides, β, C */
+void use_gemm_T(void *f) { gemm_T = (gemm_t_T *)f; }
 """
 
 _TEMPLATE = """\
 /* {title} */
 {prelude}
-#ifndef INT
-#define INT int64_t
-#endif
 #define OUT_OF_RANGE 1
-{blas}
+{gemm}
 static inline int step(char *const *in, char *const *out, char *ws) {{
 {declarations}
 {body}

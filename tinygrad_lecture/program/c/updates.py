@@ -1,6 +1,6 @@
-"""Updates where the weights stand: y = x + s G, where G is joined from products, by BLAS alone and without G.
+"""Updates where the weights stand: y = x + s G, where G is joined from products, by `gemm.c` alone and without G.
 
-A matrix product of BLAS is C ← α A B + β C. With C = x, α = s and β = 1 it is gradient and update in one, and large
+A matrix product is C ← α A B + β C there. With C = x, α = s and β = 1 it is gradient and update in one, and large
 weights go through memory less often. In a run of many steps y may even lie where x lies, if nothing reads the old x
 afterwards.
 """
@@ -42,7 +42,7 @@ class Update:
 
 
 def updates(plan: Plan, outputs: set[Var], large: Callable[[Equation], bool]) -> list[Update]:
-    """The updates in a plan. outputs: what is computed where it comes out; large: whether BLAS takes a product."""
+    """The updates in a plan. outputs: what is computed where it comes out; large: whether `gemm.c` takes a product."""
     found = (_update(plan, n, large) for n in range(len(plan.blocks)))
     return [u for u in found if u is not None and u.y in outputs and u.x in plan.program.inputs]
 
@@ -63,7 +63,7 @@ def _update(plan: Plan, n: int, large: Callable[[Equation], bool]) -> Update | N
     s = scaled.args[1 - scaled.args.index(G)]
     if s in plan.made and plan.made[s].op.name == "negative":
         s, minus = plan.made[s].args[0], not minus
-    number = isinstance(s, int | float | np.floating) and added.dtype.type(s) != 0
+    number = isinstance(s, int | float | np.floating)
     if not number and not (s in plan.program.inputs and plan.specs[s] == Spec((), added.dtype)):
         return None
     joined, results = plan.made.get(G), {plan.view(v).base for v in plan.program.outputs if v.__class__ is Var}

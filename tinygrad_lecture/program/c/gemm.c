@@ -1,0 +1,238 @@
+/* C ← α A B + β C for matrices of numbers T, whose elements lie at any strides; C has contiguous rows.
+
+   C is cut into tiles of ROWS × WIDTH elements, which stay in registers while k runs. What they read of B is first laid
+   out in panels of WIDTH columns, so that it comes in order. Each element is summed in the order of k, whoever does it:
+   the number of threads changes no bit. T is defined before this text.
+   Source: Goto and van de Geijn 2008; theirs lays out A too, which small products do not pay back. */
+
+#define _GNU_SOURCE
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__AVX512F__)
+#define BYTES 64
+#elif defined(__AVX__)
+#define BYTES 32
+#else
+#define BYTES 16
+#endif
+typedef T vec __attribute__((vector_size(BYTES), aligned(sizeof(T)), may_alias));
+
+enum {
+#if defined(__AVX512F__) || defined(__aarch64__) /* 32 vector registers, not 16 */
+  ROWS = 8,
+#else
+  ROWS = 6,
+#endif
+  LANES = BYTES / sizeof(T),
+  WIDTH = 2 * LANES,
+  DEPTH = 256, /* so much of k at once: a panel stays in the first cache, … */
+  PANELS = 16, /* … and so many panels in the second */
+  ALONE = 1 << 21 /* multiplications that are not worth another thread */
+};
+#define EACH _Pragma("GCC unroll 8") for
+#define INLINE static inline __attribute__((always_inline))
+
+typedef struct {
+  int64_t m, n, k;
+  T alpha;
+  const T *a;
+  int64_t ai, ak;
+  const T *b;
+  int64_t bk, bj;
+  T beta;
+  T *c;
+} product;
+
+/* A tile of C: rows × columns of it, by `depth` columns of A and a panel of B. */
+INLINE void tile(const int rows, int64_t columns, int64_t depth, T alpha, const T *a, int64_t ai, int64_t ak,
+                 const T *panel, T beta, T *c, int64_t n) {
+  vec s[ROWS], r[ROWS]; /* the left half of each row, and the right one */
+  EACH (int i = 0; i < rows; i++) s[i] = r[i] = (vec){0};
+  for (int64_t p = 0; p < depth; p++, a += ak, panel += WIDTH) {
+    const vec left = *(const vec *)panel, right = *(const vec *)(panel + LANES);
+    EACH (int i = 0; i < rows; i++) {
+      const T e = a[i * ai];
+      s[i] += e * left;
+      r[i] += e * right;
+    }
+  }
+  EACH (int i = 0; i < rows; i++, c += n) {
+    T row[WIDTH], *to = columns < WIDTH ? row : c;
+    if (columns < WIDTH && beta != 0) memcpy(row, c, columns * sizeof(T));
+    vec *left = (vec *)to, *right = (vec *)(to + LANES);
+    *left = beta != 0 ? beta * *left + alpha * s[i] : alpha * s[i];
+    *right = beta != 0 ? beta * *right + alpha * r[i] : alpha * r[i];
+    if (columns < WIDTH) memcpy(c, row, columns * sizeof(T));
+  }
+}
+
+/* A function for each number of rows, so that the registers are its own. */
+typedef void tile_t(int64_t, int64_t, T, const T *, int64_t, int64_t, const T *, T, T *, int64_t);
+#define TILE(rows) \
+  static __attribute__((noinline)) void tile_##rows(int64_t columns, int64_t depth, T alpha, const T *a, int64_t ai, \
+                                                    int64_t ak, const T *panel, T beta, T *c, int64_t n) { \
+    tile(rows < ROWS ? rows : ROWS, columns, depth, alpha, a, ai, ak, panel, beta, c, n); \
+  }
+TILE(1) TILE(2) TILE(3) TILE(4) TILE(5) TILE(6) TILE(7) TILE(8)
+static tile_t *const tiles[] = {NULL, tile_1, tile_2, tile_3, tile_4, tile_5, tile_6, tile_7, tile_8};
+
+/* Columns of B side by side: WIDTH of them a panel, the last one filled up with zeros. */
+static void lay_out(const product *q, int64_t k0, int64_t depth, int64_t j0, int64_t j1, T *panel) {
+  for (int64_t j = j0; j < j1; j += WIDTH, panel += depth * WIDTH) {
+    const int64_t columns = j1 - j < WIDTH ? j1 - j : WIDTH;
+    const T *b = q->b + k0 * q->bk + j * q->bj;
+    if (columns < WIDTH) memset(panel, 0, depth * WIDTH * sizeof(T));
+    if (q->bj == 1)
+      for (int64_t p = 0; p < depth; p++)
+        if (columns == WIDTH) /* a copy of known length */
+          memcpy(panel + p * WIDTH, b + p * q->bk, WIDTH * sizeof(T));
+        else
+          memcpy(panel + p * WIDTH, b + p * q->bk, columns * sizeof(T));
+    else
+      for (int64_t p0 = 0; p0 < depth; p0 += 16)
+        for (int64_t i = 0; i < columns; i++)
+          for (int64_t p = p0; p < p0 + 16 && p < depth; p++) panel[p * WIDTH + i] = b[p * q->bk + i * q->bj];
+  }
+}
+
+/* Rows i0 … i1 and columns j0 … j1 of C. room: for the panels, and behind them for ROWS rows of A. */
+static void part(const product *q, int64_t i0, int64_t i1, int64_t j0, int64_t j1, T *room) {
+  T *const side = room + DEPTH * ((j1 - j0 + WIDTH - 1) / WIDTH * WIDTH);
+  for (int64_t k0 = 0; k0 < q->k; k0 += DEPTH) {
+    const int64_t depth = q->k - k0 < DEPTH ? q->k - k0 : DEPTH;
+    const T beta = k0 ? 1 : q->beta;
+    lay_out(q, k0, depth, j0, j1, room);
+    for (int64_t i = i0; i < i1; i += ROWS) {
+      const T *a = q->a + i * q->ai + k0 * q->ak, *panel = room;
+      const int64_t rows = i1 - i < ROWS ? i1 - i : ROWS;
+      int64_t ai = q->ai, ak = q->ak;
+      if (ai == 1 && rows == ROWS && j1 - j0 > WIDTH) { /* rows side by side, each step in k far away */
+        for (int64_t p = 0; p < depth; p++) memcpy(side + p * ROWS, a + p * ak, ROWS * sizeof(T));
+        a = side, ak = ROWS;
+      }
+      for (int64_t j = j0; j < j1; j += WIDTH, panel += depth * WIDTH)
+        tiles[rows](j1 - j, depth, q->alpha, a, ai, ak, panel, beta, q->c + i * q->n + j, q->n);
+    }
+  }
+}
+
+/* A product as tasks, each a part of C: who is free takes the next one. */
+typedef struct {
+  const product *q;
+  int64_t rows, columns, across, number;
+  int next;
+} work;
+
+static void tasks(work *w) {
+  const product *q = w->q;
+  T near[DEPTH * (WIDTH + ROWS)] __attribute__((aligned(64))), *room = near;
+  int64_t columns = w->columns;
+  if (columns > WIDTH && !(room = malloc(sizeof(T) * DEPTH * (columns + ROWS)))) room = near, columns = WIDTH;
+  for (int64_t t; (t = __atomic_fetch_add(&w->next, 1, __ATOMIC_RELAXED)) < w->number;) {
+    const int64_t i = t / w->across * w->rows, j = t % w->across * w->columns;
+    const int64_t i1 = q->m - i < w->rows ? q->m : i + w->rows, j1 = q->n - j < w->columns ? q->n : j + w->columns;
+    for (int64_t at = j; at < j1; at += columns) part(q, i, i1, at, j1 - at < columns ? j1 : at + columns, room);
+  }
+  if (room != near) free(room);
+}
+
+static int threads = 1;
+void use_threads(int n) { threads = n; }
+
+#ifndef _WIN32
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+
+/* Helpers sleep until there is work, and look out for more of it for a moment before they sleep again. */
+static struct {
+  pthread_mutex_t busy, lock;
+  pthread_cond_t wake;
+  int helpers, asleep, inside;
+  long round;
+  work *w;
+} pool = {.busy = PTHREAD_MUTEX_INITIALIZER, .lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+enum { LOOKS = 20000 };
+
+INLINE void moment(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+static void *helper(void *nothing) {
+  for (long seen = 0;;) {
+    for (int look = 0; look < LOOKS && __atomic_load_n(&pool.round, __ATOMIC_RELAXED) == seen; look++) moment();
+    pthread_mutex_lock(&pool.lock);
+    pool.asleep++;
+    while (pool.round == seen) pthread_cond_wait(&pool.wake, &pool.lock);
+    pool.asleep--;
+    seen = pool.round;
+    work *w = pool.w;
+    if (w) __atomic_fetch_add(&pool.inside, 1, __ATOMIC_RELAXED);
+    pthread_mutex_unlock(&pool.lock);
+    if (!w) continue;
+    tasks(w);
+    __atomic_fetch_sub(&pool.inside, 1, __ATOMIC_RELEASE);
+  }
+  return nothing;
+}
+
+static void forked(void) { /* a child has no helpers yet, whatever its parent was doing */
+  pthread_mutex_init(&pool.busy, NULL);
+  pthread_mutex_init(&pool.lock, NULL);
+  pthread_cond_init(&pool.wake, NULL);
+  pool.helpers = pool.asleep = pool.inside = 0;
+  pool.w = NULL;
+}
+
+/* So many helpers, if the system has them; signals are left to the threads that were there before. */
+static void hire(int n) {
+  static int told;
+  if (!told) told = !pthread_atfork(NULL, NULL, forked);
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  for (pthread_t id; pool.helpers < n && !pthread_create(&id, NULL, helper, NULL); pool.helpers++) pthread_detach(id);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+static void together(work *w) {
+  if (pthread_mutex_trylock(&pool.busy)) { /* they help another thread */
+    tasks(w);
+    return;
+  }
+  if (pool.helpers < threads - 1) hire(threads - 1);
+  pthread_mutex_lock(&pool.lock);
+  pool.w = w;
+  __atomic_fetch_add(&pool.round, 1, __ATOMIC_RELAXED);
+  if (pool.asleep) pthread_cond_broadcast(&pool.wake);
+  pthread_mutex_unlock(&pool.lock);
+  tasks(w);
+  pthread_mutex_lock(&pool.lock);
+  pool.w = NULL;
+  pthread_mutex_unlock(&pool.lock);
+  for (int look = 0; __atomic_load_n(&pool.inside, __ATOMIC_ACQUIRE); look++)
+    if (look < LOOKS)
+      moment();
+    else
+      sched_yield();
+  pthread_mutex_unlock(&pool.busy);
+}
+#else
+static void together(work *w) { tasks(w); }
+#endif
+
+void gemm(int64_t m, int64_t n, int64_t k, T alpha, const T *a, int64_t ai, int64_t ak, const T *b, int64_t bk,
+          int64_t bj, T beta, T *c) {
+  const product q = {m, n, k, alpha, a, ai, ak, b, bk, bj, beta, c};
+  const int64_t panels = (n + WIDTH - 1) / WIDTH, busy = m * n * k / ALONE < threads ? m * n * k / ALONE : threads;
+  const int64_t wanted = busy > 1 ? 3 * busy : 1; /* several tasks each, so that who is late takes fewer */
+  const int64_t fair = (panels + wanted - 1) / wanted, columns = WIDTH * (fair < PANELS ? fair : PANELS);
+  const int64_t across = (n + columns - 1) / columns, down = across < wanted ? (wanted + across - 1) / across : 1;
+  const int64_t rows = ((m + down - 1) / down + ROWS - 1) / ROWS * ROWS;
+  work w = {.q = &q, .rows = rows, .columns = columns, .across = across, .number = across * ((m + rows - 1) / rows)};
+  busy > 1 ? together(&w) : tasks(&w);
+}
