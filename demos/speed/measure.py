@@ -9,8 +9,8 @@ from children import Child
 SAMPLE = 0.02
 """Seconds that one sample takes at least, where a single step does not."""
 
-REST = 0.05
-"""Seconds between two samples, in which the threads of the peer before go to sleep."""
+REST = 0.15
+"""Seconds between two samples, in which the threads of the peer before go to sleep; OpenBLAS waits 2²⁸ ticks for work."""
 
 
 @dataclass

@@ -145,6 +145,9 @@ void use_threads(int n) { threads = n; }
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <unistd.h>
+
+enum { MOST = 255, LOOKS = 20000 };
 
 /* Helpers sleep until there is work, and look out for more of it for a moment before they sleep again. */
 static struct {
@@ -153,9 +156,8 @@ static struct {
   int helpers, asleep, inside;
   long round;
   work *w;
+  pthread_t ids[MOST];
 } pool = {.busy = PTHREAD_MUTEX_INITIALIZER, .lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
-enum { LOOKS = 20000 };
-
 INLINE void moment(void) {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
@@ -188,6 +190,18 @@ static void forked(void) { /* a child has no helpers yet, whatever its parent wa
   pool.w = NULL;
 }
 
+/* Helpers that wake while another program looks out for work, as they do, would be put beside who wakes them: they shall
+   begin on another processor (`away`), and may go where they like later on. */
+static void spread(int away) {
+#ifdef __linux__
+  cpu_set_t those;
+  const int here = sched_getcpu();
+  if (here < 0 || sched_getaffinity(getpid(), sizeof those, &those) || CPU_COUNT(&those) < 2) return;
+  if (away) CPU_CLR(here, &those);
+  for (int i = 0; i < pool.helpers; i++) pthread_setaffinity_np(pool.ids[i], sizeof those, &those);
+#endif
+}
+
 /* So many helpers, if the system has them; signals are left to the threads that were there before. */
 static void hire(int n) {
   static int told;
@@ -195,7 +209,8 @@ static void hire(int n) {
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  for (pthread_t id; pool.helpers < n && !pthread_create(&id, NULL, helper, NULL); pool.helpers++) pthread_detach(id);
+  while (pool.helpers < n && pool.helpers < MOST && !pthread_create(&pool.ids[pool.helpers], NULL, helper, NULL))
+    pthread_detach(pool.ids[pool.helpers++]);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
@@ -206,9 +221,11 @@ static void together(work *w) {
   }
   if (pool.helpers < threads - 1) hire(threads - 1);
   pthread_mutex_lock(&pool.lock);
+  const int asleep = pool.asleep;
+  if (asleep) spread(1);
   pool.w = w;
   __atomic_fetch_add(&pool.round, 1, __ATOMIC_RELAXED);
-  if (pool.asleep) pthread_cond_broadcast(&pool.wake);
+  if (asleep) pthread_cond_broadcast(&pool.wake);
   pthread_mutex_unlock(&pool.lock);
   tasks(w);
   pthread_mutex_lock(&pool.lock);
@@ -219,6 +236,7 @@ static void together(work *w) {
       moment();
     else
       sched_yield();
+  if (asleep) spread(0);
   pthread_mutex_unlock(&pool.busy);
 }
 #else
