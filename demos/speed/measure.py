@@ -10,7 +10,7 @@ SAMPLE = 0.02
 """Seconds that one sample takes at least, where a single step does not."""
 
 REST = 0.15
-"""Seconds between two samples, in which the threads of the peer before go to sleep; OpenBLAS waits 2²⁸ ticks for work."""
+"""Seconds between two samples, in which threads of the peer before go to sleep: OpenBLAS looks out for 2²⁸ ticks."""
 
 
 @dataclass
