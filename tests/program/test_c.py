@@ -181,7 +181,7 @@ def test_integers_and_masks_are_computed_exactly() -> None:
 @pytest.mark.parametrize("shape", [(3, 4, 5), (1, 7, 1), (40, 30, 50), (200, 64, 3), (2, 100, 100)])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_products_of_every_orientation_and_size_are_right(shape: tuple[int, int, int], dtype: Any) -> None:
-    """Small ones are loops, large ones go to gemm.c; both against the sum written out."""
+    """Small ones are loops, large ones go to shared.c; both against the sum written out."""
     m, k, n = shape
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=(m, k)).astype(dtype), rng.normal(size=(k, n)).astype(dtype)

@@ -23,7 +23,7 @@ except build.NoCompilerError as error:
 ETA = 0.05
 SIZES = [40, 24, 24, 5]
 PATTERNS = 32
-"""Products of 40 · 24 · 32 and 24 · 24 · 32 multiplications go to gemm.c; that of the last layer is a loop."""
+"""Products of 40 · 24 · 32 and 24 · 24 · 32 multiplications go to shared.c; that of the last layer is a loop."""
 
 Change = Callable[[Any, Any], Any]
 
@@ -61,7 +61,7 @@ CHANGES: dict[str, tuple[Change, bool, bool]] = {
     "less of w": (lambda w, g: 0.99 * w - ETA * g, False, False),
     "w once more, in another order": (lambda w, g: (w + -ETA * g) + 1e-3 * w[::-1], False, False),
 }
-"""A step's change of the weights, whether gemm.c makes it, and whether it may be made in place."""
+"""A step's change of the weights, whether shared.c makes it, and whether it may be made in place."""
 
 
 @pytest.mark.parametrize("name", CHANGES)

@@ -1,4 +1,4 @@
-"""C text compiled once, kept on disk, and loaded; and the matrix product that compiled programs share."""
+"""C text compiled once, kept on disk, and loaded; and what compiled programs share: matrix products and threads."""
 
 from __future__ import annotations
 
@@ -146,20 +146,22 @@ def _contents(path: Path) -> str:
     return sha256(path.read_bytes()).hexdigest()[:32]
 
 
-_GEMM: dict[str, int] = {}
+_SHARED: dict[str, tuple[int, int]] = {}
 
 
-def gemm(T: str) -> tuple[int, float]:
-    """The address of the matrix product of `gemm.c` for a C type, and the seconds that compiling it took, if it did.
+def shared(T: str) -> tuple[tuple[int, int], float]:
+    """The addresses of `gemm` and `share` in `shared.c` for a C type, and the seconds that compiling took, if it did.
 
     Raises NoCompilerError.
     """
-    if T in _GEMM:
-        return _GEMM[T], 0.0
-    library, seconds = built(f"#define T {T}\n" + Path(__file__).with_name("gemm.c").read_text(encoding="utf-8"))
-    library.use_threads(threads())
-    _GEMM[T] = ctypes.cast(library.gemm, ctypes.c_void_p).value or 0
-    return _GEMM[T], seconds
+    seconds = 0.0
+    if T not in _SHARED:
+        text = f"#define T {T}\n" + Path(__file__).with_name("shared.c").read_text(encoding="utf-8")
+        library, seconds = built(text)
+        library.use_threads(threads())
+        gemm, share = (ctypes.cast(f, ctypes.c_void_p).value or 0 for f in (library.gemm, library.share))
+        _SHARED[T] = gemm, share
+    return _SHARED[T], seconds
 
 
 def threads() -> int:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .source import Printer
 
 LOOPS_UP_TO = 8_000
-"""Products of fewer multiplications are loops; larger ones go to `gemm.c`. Measured: there the two are as fast."""
+"""Products of fewer multiplications are loops; larger ones go to `shared.c`. Measured: there the two are as fast."""
 
 
 def product(p: Printer, eq: Equation) -> None:
@@ -52,7 +52,7 @@ def product(p: Printer, eq: Equation) -> None:
 
 
 def is_large(plan: Plan, eq: Equation) -> bool:
-    """Whether an equation is one product of two matrices that `gemm.c` is to compute."""
+    """Whether an equation is one product of two matrices that `shared.c` is to compute."""
     if eq.op.name not in ("dot", "matmul") or len(eq.shape) != 2 or any(a.__class__ is not Var for a in eq.args):
         return False
     a, b = map(plan.view, eq.args)
@@ -65,7 +65,7 @@ def _tiled(p: Printer, eq: Equation, names: list[str], strides: list[Any], mnk: 
     T = TYPES[eq.dtype.name]
     a, b, out = names
     (ai, ak), (bk, bj), _ = strides
-    p.products.add(T)
+    p.shared.add(T)
     gemm = f"gemm_{T}({m}, {n}, {k}, {{}}, {a}, {ai}, {ak}, {b}, {bk}, {bj}, {{}}, {{}});"
     update = p.update_by(eq.out)
     if update is None:
@@ -76,7 +76,7 @@ def _tiled(p: Printer, eq: Equation, names: list[str], strides: list[Any], mnk: 
 
 def _loops(p: Printer, eq: Equation, names: list[str], strides: list[Any], mnk: tuple[int, int, int]) -> None:
     """Rows of the result, a few columns at a time, which stay in registers while k runs."""
-    assert p.update_by(eq.out) is None, "the plan has left this product to gemm.c"
+    assert p.update_by(eq.out) is None, "the plan has left this product to shared.c"
     m, n, k = mnk
     T = TYPES[eq.dtype.name]
     a, b, out = names

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..program import Program, Spec
-from .build import built, empty, gemm
+from .build import built, empty, shared
 from .plan import NoFormError
 from .source import source
 
@@ -40,10 +40,10 @@ class CRunner:
         self._run = library.run
         self._run.restype = ctypes.c_int64
         self._run.argtypes = [ctypes.c_int64, *[ctypes.c_void_p] * 4, ctypes.c_int64, *[ctypes.c_void_p] * 2]
-        for T in self.source.products:
-            address, seconds = gemm(T)
+        for T in self.source.shared:
+            addresses, seconds = shared(T)
             self.seconds += seconds
-            library[f"use_gemm_{T}"](ctypes.c_void_p(address))
+            library[f"use_shared_{T}"](*map(ctypes.c_void_p, addresses))
         self._in_place = self.source.in_place if halt is None else ()  # after a halt what was before is wanted
         known = program.specs()
         self._written: list[Spec] = [known[program.outputs[i]] for i in written]

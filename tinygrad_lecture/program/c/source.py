@@ -21,6 +21,9 @@ from .updates import Update, may_lie_in_place, part, updates
 ON_THE_STACK = 4096
 """Values of so many bytes or fewer are local arrays, which the compiler may keep in registers …"""
 
+LONG = 2**16
+"""Elements in the shortest loop that several threads share."""
+
 STACK = 2**17
 """… as long as they are together no more than this: threads have small stacks."""
 
@@ -30,14 +33,14 @@ class Source:
     """C text, and what must be known to call it.
 
     text: the C; constants: the arrays that it is given behind the inputs; workspace: bytes that it needs beside;
-    products: the C types whose matrix product it calls; in_place: pairs of an input and an output that may lie in one
+    shared: the C types of whose `shared.c` it makes use; in_place: pairs of an input and an output that may lie in one
     place.
     """
 
     text: str
     constants: tuple[np.ndarray, ...]
     workspace: int
-    products: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()
     in_place: tuple[tuple[int, int], ...] = ()
 
 
@@ -56,7 +59,8 @@ class Printer:
     def __init__(self, plan: Plan, written: tuple[int, ...]) -> None:
         self.plan = plan
         self.written = written
-        self.products: set[str] = set()  # the C types whose gemm is called
+        self.shared: set[str] = set()  # the C types whose gemm or share is called
+        self.functions: list[str] = []  # long loops, for several threads
         self.out: list[str] = []
         self.here: set[Var] = set()  # what the loop at hand computes
         self.direct = self._direct()
@@ -83,7 +87,7 @@ class Printer:
         return repr(base)
 
     def update_by(self, product: Var) -> Update | None:
-        """The update that a product is a part of, where gemm.c makes it."""
+        """The update that a product is a part of, where shared.c makes it."""
         return next((u for u in self.updates if product in u.products), None)
 
     def updated(self, u: Update, product: Var, gemm: str) -> list[str]:
@@ -157,6 +161,7 @@ class Printer:
             self._nest(block, nest(length, [part(block, v, stretch) for v in views]), reads, stores)
 
     def _nest(self, block: Block, n: Nest, reads: list[Var], stores: list[Var]) -> None:
+        begin, self.out = self.out, []
         self.lines(n.opening("#pragma omp simd") or ["{"])
         for k, v in enumerate(reads):
             at = f"{self.pointer(self.view(v).base)}[{n.at(k)}]"
@@ -166,6 +171,27 @@ class Printer:
         for k, v in enumerate(stores):
             self.line(f"{self.pointer(self.view(v).base)}[{n.at(len(reads) + k)}] = x{v.number};")
         self.lines(n.closing() or ["}"])
+        made, self.out = self.out, begin
+        T = TYPES[block.equations[0].dtype.name]
+        if count(n.lengths) >= LONG and T in ("float", "double"):
+            made = self._shared(T, made, n, reads, stores)
+        self.lines(made)
+
+    def _shared(self, T: str, loop: list[str], n: Nest, reads: list[Var], stores: list[Var]) -> list[str]:
+        """The call of a loop that has become a function, of which several threads take stretches."""
+        self.shared.add(T)
+        name, bases = f"loop_{len(self.functions)}", {self.view(v).base: "const " for v in reads}
+        bases |= {self.view(v).base: "" for v in stores}
+        first = next(i for i, line in enumerate(loop) if line.startswith("for"))
+        loop[first] = loop[first].replace("i0 = 0; i0 < " + str(n.lengths[0]), "i0 = begin; i0 < end")
+        given = []
+        for k, (base, const) in enumerate(bases.items()):
+            kind = f"{const}{TYPES[self.spec(base).dtype.name]} *"
+            given.append(f"{kind}{self.pointer(base)} = ({kind})at[{k}];")
+        head = f"static void {name}(char *const *at, int64_t begin, int64_t end) {{"
+        self.functions.append("\n".join([head, *(f"  {line}" for line in given), _indented(loop), "}", ""]))
+        at = ", ".join(f"(char *){self.pointer(base)}" for base in bases)
+        return [f"share_{T}({name}, (char *const[]){{{at}}}, {n.lengths[0]}, {count(n.lengths[1:])});"]
 
     def expression(self, eq: Equation) -> str:
         """An elementwise equation as a C expression; operands are converted as NumPy converts them."""
@@ -263,11 +289,12 @@ class Printer:
             n_in=len(program.inputs) + len(constants),
             n_out=len(self.written),
             halt="" if halt is None else f"\n    if (*(uint8_t *)out[{self.written.index(halt)}]) return t;",
-            gemm="".join(_GEMM.replace("T", T) for T in sorted(self.products)),
+            shared="".join(_SHARED.replace("T", T) for T in sorted(self.shared)),
+            functions="\n".join(self.functions),
         )
         arrays = tuple(np.asarray(program.constants[v], order="C") for v in constants)
         in_place = tuple((program.inputs.index(x), direct[y]) for y, x in self.in_place.items())
-        return Source(text, arrays, workspace, tuple(sorted(self.products)), in_place)
+        return Source(text, arrays, workspace, tuple(sorted(self.shared)), in_place)
 
     def _direct(self) -> dict[Var, int]:
         """The values whose buffer is an output, and which."""
@@ -354,17 +381,20 @@ def _indented(lines: list[str]) -> str:
     return "\n".join(text)
 
 
-_GEMM = """
+_SHARED = """
+/* C ← α A B + β C: m, n, k, α, A and its strides, B and its strides, β, C; and a loop from 0 until before n */
 typedef void gemm_t_T(int64_t, int64_t, int64_t, T, const T *, int64_t, int64_t, const T *, int64_t, int64_t, T, T *);
-static gemm_t_T *gemm_T; /* C ← α A B + β C: m, n, k, α, A and its strides, B and its strides, β, C */
-void use_gemm_T(void *f) { gemm_T = (gemm_t_T *)f; }
+typedef void share_t_T(void (*)(char *const *, int64_t, int64_t), char *const *, int64_t, int64_t);
+static gemm_t_T *gemm_T;
+static share_t_T *share_T;
+void use_shared_T(void *gemm, void *share) { gemm_T = (gemm_t_T *)gemm; share_T = (share_t_T *)share; }
 """
 
 _TEMPLATE = """\
 /* {title} */
 {prelude}
 #define OUT_OF_RANGE 1
-{gemm}
+{shared}{functions}
 static inline int step(char *const *in, char *const *out, char *ws) {{
 {declarations}
 {body}

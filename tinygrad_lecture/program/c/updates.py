@@ -1,4 +1,4 @@
-"""Updates where the weights stand: y = x + s G, where G is joined from products, by `gemm.c` alone and without G.
+"""Updates where the weights stand: y = x + s G, where G is joined from products, by `shared.c` alone and without G.
 
 A matrix product is C ← α A B + β C there. With C = x, α = s and β = 1 it is gradient and update in one, and large
 weights go through memory less often. In a run of many steps y may even lie where x lies, if nothing reads the old x
@@ -42,7 +42,7 @@ class Update:
 
 
 def updates(plan: Plan, outputs: set[Var], large: Callable[[Equation], bool]) -> list[Update]:
-    """The updates in a plan. outputs: what is computed where it comes out; large: whether `gemm.c` takes a product."""
+    """The updates in a plan. outputs: what is computed where it comes out; large: whether `gemm` takes a product."""
     found = (_update(plan, n, large) for n in range(len(plan.blocks)))
     return [u for u in found if u is not None and u.y in outputs and u.x in plan.program.inputs]
 

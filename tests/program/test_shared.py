@@ -32,7 +32,7 @@ BUSY = (300, 400, 500)
 def library(dtype: str) -> Any:
     """The compiled text, of which the tests may change the number of threads."""
     T, _ = C_TYPES[dtype]
-    found, _ = build.built(f"#define T {T}\n" + (build.Path(build.__file__).with_name("gemm.c")).read_text("utf-8"))
+    found, _ = build.built(f"#define T {T}\n" + (build.Path(build.__file__).with_name("shared.c")).read_text("utf-8"))
     return found
 
 
@@ -138,7 +138,7 @@ def test_a_forked_child_multiplies_as_its_parent_does() -> None:
 import os, sys
 sys.path.insert(0, {root!r})
 import numpy as np
-from tests.program.test_gemm import gemm, library
+from tests.program.test_shared import gemm, library
 library("float64").use_threads(4)
 rng = np.random.default_rng(0)
 a, b = rng.normal(size=(300, 400)), rng.normal(size=(400, 500))

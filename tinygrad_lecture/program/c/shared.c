@@ -1,9 +1,12 @@
-/* C ← α A B + β C for matrices of numbers T, whose elements lie at any strides; C has contiguous rows.
+/* What compiled programs share: matrix products and threads.
 
+   gemm: C ← α A B + β C for matrices of numbers T, whose elements lie at any strides; C has contiguous rows.
    C is cut into tiles of ROWS × WIDTH elements, which stay in registers while k runs. What they read of B is first laid
    out in panels of WIDTH columns, so that it comes in order. Each element is summed in the order of k, whoever does it:
-   the number of threads changes no bit. T is defined before this text.
-   Source: Goto and van de Geijn 2008; theirs lays out A too, which small products do not pay back. */
+   the number of threads changes no bit. Source: Goto and van de Geijn 2008; theirs lays out A too, which small products
+   do not pay back.
+
+   share: a long loop, by the same threads. T is defined before this text. */
 
 #define _GNU_SOURCE
 #include <stdint.h>
@@ -29,7 +32,8 @@ enum {
   WIDTH = 2 * LANES,
   DEPTH = 256, /* so much of k at once: a panel stays in the first cache, … */
   PANELS = 16, /* … and so many panels in the second */
-  ALONE = 1 << 21 /* multiplications that are not worth another thread */
+  ALONE = 1 << 21, /* multiplications that are not worth another thread, … */
+  ELEMENTS = 1 << 15 /* … and elements of a loop */
 };
 #define EACH _Pragma("GCC unroll 8") for
 #define INLINE static inline __attribute__((always_inline))
@@ -118,28 +122,23 @@ static void part(const product *q, int64_t i0, int64_t i1, int64_t j0, int64_t j
   }
 }
 
-/* A product as tasks, each a part of C: who is free takes the next one. */
+/* Work is a number of tasks: who is free takes the next one. */
 typedef struct {
-  const product *q;
-  int64_t rows, columns, across, number;
-  int next;
+  void (*task)(const void *of, int64_t which);
+  const void *of;
+  int64_t number;
+  int64_t next;
 } work;
 
 static void tasks(work *w) {
-  const product *q = w->q;
-  T near[DEPTH * (WIDTH + ROWS)] __attribute__((aligned(64))), *room = near;
-  int64_t columns = w->columns;
-  if (columns > WIDTH && !(room = malloc(sizeof(T) * DEPTH * (columns + ROWS)))) room = near, columns = WIDTH;
-  for (int64_t t; (t = __atomic_fetch_add(&w->next, 1, __ATOMIC_RELAXED)) < w->number;) {
-    const int64_t i = t / w->across * w->rows, j = t % w->across * w->columns;
-    const int64_t i1 = q->m - i < w->rows ? q->m : i + w->rows, j1 = q->n - j < w->columns ? q->n : j + w->columns;
-    for (int64_t at = j; at < j1; at += columns) part(q, i, i1, at, j1 - at < columns ? j1 : at + columns, room);
-  }
-  if (room != near) free(room);
+  for (int64_t t; (t = __atomic_fetch_add(&w->next, 1, __ATOMIC_RELAXED)) < w->number;) w->task(w->of, t);
 }
 
 static int threads = 1;
 void use_threads(int n) { threads = n; }
+
+/* How many tasks there should be, where so many could be worth a thread: several for each, as who is late takes fewer. */
+static int64_t wanted(int64_t worth) { return worth < 2 || threads == 1 ? 1 : 3 * (worth < threads ? worth : threads); }
 
 #ifndef _WIN32
 #include <pthread.h>
@@ -215,7 +214,7 @@ static void hire(int n) {
 }
 
 static void together(work *w) {
-  if (pthread_mutex_trylock(&pool.busy)) { /* they help another thread */
+  if (w->number < 2 || pthread_mutex_trylock(&pool.busy)) { /* or they help another thread */
     tasks(w);
     return;
   }
@@ -243,14 +242,52 @@ static void together(work *w) {
 static void together(work *w) { tasks(w); }
 #endif
 
+/* A product as tasks: parts of C of so many rows and columns, of which `across` lie side by side. */
+typedef struct {
+  product q;
+  int64_t rows, columns, across;
+} parts;
+
+static void one_part(const void *of, int64_t which) {
+  const parts *all = of;
+  const product *q = &all->q;
+  const int64_t i = which / all->across * all->rows, j = which % all->across * all->columns;
+  const int64_t i1 = q->m - i < all->rows ? q->m : i + all->rows, j1 = q->n - j < all->columns ? q->n : j + all->columns;
+  T near[DEPTH * (WIDTH + ROWS)] __attribute__((aligned(64))), *room = near;
+  int64_t columns = all->columns;
+  if (columns > WIDTH && !(room = malloc(sizeof(T) * DEPTH * (columns + ROWS)))) room = near, columns = WIDTH;
+  for (int64_t at = j; at < j1; at += columns) part(q, i, i1, at, j1 - at < columns ? j1 : at + columns, room);
+  if (room != near) free(room);
+}
+
 void gemm(int64_t m, int64_t n, int64_t k, T alpha, const T *a, int64_t ai, int64_t ak, const T *b, int64_t bk,
           int64_t bj, T beta, T *c) {
-  const product q = {m, n, k, alpha, a, ai, ak, b, bk, bj, beta, c};
-  const int64_t panels = (n + WIDTH - 1) / WIDTH, busy = m * n * k / ALONE < threads ? m * n * k / ALONE : threads;
-  const int64_t wanted = busy > 1 ? 3 * busy : 1; /* several tasks each, so that who is late takes fewer */
-  const int64_t fair = (panels + wanted - 1) / wanted, columns = WIDTH * (fair < PANELS ? fair : PANELS);
-  const int64_t across = (n + columns - 1) / columns, down = across < wanted ? (wanted + across - 1) / across : 1;
+  const int64_t panels = (n + WIDTH - 1) / WIDTH, pieces = wanted(m * n * k / ALONE);
+  const int64_t fair = (panels + pieces - 1) / pieces, columns = WIDTH * (fair < PANELS ? fair : PANELS);
+  const int64_t across = (n + columns - 1) / columns, down = across < pieces ? (pieces + across - 1) / across : 1;
   const int64_t rows = ((m + down - 1) / down + ROWS - 1) / ROWS * ROWS;
-  work w = {.q = &q, .rows = rows, .columns = columns, .across = across, .number = across * ((m + rows - 1) / rows)};
-  busy > 1 ? together(&w) : tasks(&w);
+  const parts all = {{m, n, k, alpha, a, ai, ak, b, bk, bj, beta, c}, rows, columns, across};
+  together(&(work){.task = one_part, .of = &all, .number = across * ((m + rows - 1) / rows)});
+}
+
+/* A loop over n, each of whose steps handles `each` elements, as tasks: stretches of it, in multiples of 1024 elements,
+   so that what a compiler does with the last ones of a stretch is done to none but the last of all. */
+typedef void loop(char *const *at, int64_t begin, int64_t end);
+typedef struct {
+  loop *f;
+  char *const *at;
+  int64_t n, stretch;
+} stretches;
+
+static void one_stretch(const void *of, int64_t which) {
+  const stretches *all = of;
+  const int64_t begin = which * all->stretch;
+  all->f(all->at, begin, all->n - begin < all->stretch ? all->n : begin + all->stretch);
+}
+
+void share(loop *f, char *const *at, int64_t n, int64_t each) {
+  const int64_t pieces = wanted(n * each / ELEMENTS), fair = (n + pieces - 1) / pieces;
+  const int64_t stretch = each < 1024 ? (fair + 1023) / 1024 * 1024 : fair;
+  const stretches all = {f, at, n, stretch};
+  together(&(work){.task = one_stretch, .of = &all, .number = (n + stretch - 1) / stretch});
 }
