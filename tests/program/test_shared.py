@@ -42,11 +42,13 @@ def gemm(a: np.ndarray, b: np.ndarray, c: np.ndarray, alpha: float = 1.0, beta: 
     number = C_TYPES[dtype][1]
     i64, pointer = ctypes.c_int64, ctypes.c_void_p
     function = library(dtype).gemm
-    function.argtypes = [i64, i64, i64, number, pointer, i64, i64, pointer, i64, i64, number, pointer]
+    function.argtypes = [i64, i64, i64, number, pointer, i64, i64, pointer, i64, i64, number, pointer, pointer]
     function.restype = None
     strides = [s // c.itemsize for x in (a, b) for s in x.strides]
     (m, k), n = a.shape, b.shape[1]
-    function(m, n, k, alpha, a.ctypes.data, *strides[:2], b.ctypes.data, *strides[2:], beta, c.ctypes.data)
+    function(
+        m, n, k, alpha, a.ctypes.data, *strides[:2], b.ctypes.data, *strides[2:], beta, c.ctypes.data, c.ctypes.data
+    )
     return c
 
 

@@ -66,10 +66,10 @@ def _tiled(p: Printer, eq: Equation, names: list[str], strides: list[Any], mnk: 
     a, b, out = names
     (ai, ak), (bk, bj), _ = strides
     p.shared.add(T)
-    gemm = f"gemm_{T}({m}, {n}, {k}, {{}}, {a}, {ai}, {ak}, {b}, {bk}, {bj}, {{}}, {{}});"
+    gemm = f"gemm_{T}({m}, {n}, {k}, {{}}, {a}, {ai}, {ak}, {b}, {bk}, {bj}, {{}}, {{}}, {{}});"
     update = p.update_by(eq.out)
     if update is None:
-        p.line(gemm.format("1", "0", out))
+        p.line(gemm.format("1", "0", out, out))
     else:
         p.lines(p.updated(update, eq.out, gemm))
 

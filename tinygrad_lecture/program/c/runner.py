@@ -105,18 +105,18 @@ class CRunner:
         given = [np.asarray(a, order="C") for a in arrays]
         back = {out: place for place, out in carried}
         outs = [np.empty(s.shape if k in back else (n, *s.shape), s.dtype) for k, s in enumerate(self._written)]
-        for place, _ in carried:
-            given[place] = given[place].copy()
-        for place, k in {*carried} & {*self._in_place}:
-            outs[k] = given[place]
+        for place, k in carried:
+            if (place, k) not in self._in_place:  # it is written over in the second step
+                given[place] = given[place].copy()
         in_moves, out_moves = np.zeros_like(self._still), np.zeros_like(self._still)
         for place in moving:
             in_moves[place] = given[place].nbytes // max(n, 1)
         for k, a in enumerate(outs):
             if k not in back:
                 out_moves[k] = a.nbytes // max(n, 1)
-        done = self._steps(n, given, outs, in_moves, out_moves, np.array(carried, np.int64).reshape(-1))
-        after = [outs[k] if done % 2 else given[place] for place, k in carried]
+        where = [(place, k, (place, k) in self._in_place) for place, k in carried]
+        done = self._steps(n, given, outs, in_moves, out_moves, np.array(where, np.int64).reshape(-1))
+        after = [outs[k] if done and (stays or done % 2) else given[place] for place, k, stays in where]
         return done, after, [a for k, a in enumerate(outs) if k not in back]
 
     def _steps(
@@ -126,7 +126,7 @@ class CRunner:
         outs: list[np.ndarray],
         in_moves: np.ndarray,
         out_moves: np.ndarray,
-        swaps: np.ndarray,
+        carried: np.ndarray,
     ) -> int:
         pointers = [a.ctypes.data for a in given] + self._constants
         ins = (ctypes.c_void_p * max(1, len(pointers)))(*pointers)
@@ -137,8 +137,8 @@ class CRunner:
                 ctypes.addressof(ins),
                 ctypes.addressof(out),
                 self._workspace.ctypes.data,
-                swaps.ctypes.data,
-                len(swaps) // 2,
+                carried.ctypes.data,
+                len(carried) // 3,
                 in_moves.ctypes.data,
                 out_moves.ctypes.data,
             )

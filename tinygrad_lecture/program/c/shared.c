@@ -1,6 +1,6 @@
 /* What compiled programs share: matrix products and threads.
 
-   gemm: C ← α A B + β C for matrices of numbers T, whose elements lie at any strides; C has contiguous rows.
+   gemm: C ← α A B + β D for matrices of numbers T, A and B of any strides, C and D of contiguous rows; D may be C.
    C is cut into tiles of ROWS × WIDTH elements, which stay in registers while k runs. What they read of B is first laid
    out in panels of WIDTH columns, so that it comes in order. Each element is summed in the order of k, whoever does it:
    the number of threads changes no bit. Source: Goto and van de Geijn 2008; theirs lays out A too, which small products
@@ -46,12 +46,13 @@ typedef struct {
   const T *b;
   int64_t bk, bj;
   T beta;
+  const T *d;
   T *c;
 } product;
 
 /* A tile of C: rows × columns of it, by `depth` columns of A and a panel of B. */
 INLINE void tile(const int rows, int64_t columns, int64_t depth, T alpha, const T *a, int64_t ai, int64_t ak,
-                 const T *panel, T beta, T *c, int64_t n) {
+                 const T *panel, T beta, const T *d, T *c, int64_t n) {
   vec s[ROWS], r[ROWS]; /* the left half of each row, and the right one */
   EACH (int i = 0; i < rows; i++) s[i] = r[i] = (vec){0};
   for (int64_t p = 0; p < depth; p++, a += ak, panel += WIDTH) {
@@ -62,22 +63,23 @@ INLINE void tile(const int rows, int64_t columns, int64_t depth, T alpha, const 
       r[i] += e * right;
     }
   }
-  EACH (int i = 0; i < rows; i++, c += n) {
-    T row[WIDTH], *to = columns < WIDTH ? row : c;
-    if (columns < WIDTH && beta != 0) memcpy(row, c, columns * sizeof(T));
-    vec *left = (vec *)to, *right = (vec *)(to + LANES);
-    *left = beta != 0 ? beta * *left + alpha * s[i] : alpha * s[i];
-    *right = beta != 0 ? beta * *right + alpha * r[i] : alpha * r[i];
+  EACH (int i = 0; i < rows; i++, c += n, d += n) {
+    T row[WIDTH], old[WIDTH];
+    const T *from = d;
+    if (columns < WIDTH && beta != 0) from = memcpy(old, d, columns * sizeof(T));
+    vec *to = (vec *)(columns < WIDTH ? row : c);
+    to[0] = beta != 0 ? beta * ((const vec *)from)[0] + alpha * s[i] : alpha * s[i];
+    to[1] = beta != 0 ? beta * ((const vec *)from)[1] + alpha * r[i] : alpha * r[i];
     if (columns < WIDTH) memcpy(c, row, columns * sizeof(T));
   }
 }
 
 /* A function for each number of rows, so that the registers are its own. */
-typedef void tile_t(int64_t, int64_t, T, const T *, int64_t, int64_t, const T *, T, T *, int64_t);
+typedef void tile_t(int64_t, int64_t, T, const T *, int64_t, int64_t, const T *, T, const T *, T *, int64_t);
 #define TILE(rows) \
   static __attribute__((noinline)) void tile_##rows(int64_t columns, int64_t depth, T alpha, const T *a, int64_t ai, \
-                                                    int64_t ak, const T *panel, T beta, T *c, int64_t n) { \
-    tile(rows < ROWS ? rows : ROWS, columns, depth, alpha, a, ai, ak, panel, beta, c, n); \
+                                                    int64_t ak, const T *panel, T beta, const T *d, T *c, int64_t n) { \
+    tile(rows < ROWS ? rows : ROWS, columns, depth, alpha, a, ai, ak, panel, beta, d, c, n); \
   }
 TILE(1) TILE(2) TILE(3) TILE(4) TILE(5) TILE(6) TILE(7) TILE(8)
 static tile_t *const tiles[] = {NULL, tile_1, tile_2, tile_3, tile_4, tile_5, tile_6, tile_7, tile_8};
@@ -106,7 +108,7 @@ static void part(const product *q, int64_t i0, int64_t i1, int64_t j0, int64_t j
   T *const side = room + DEPTH * ((j1 - j0 + WIDTH - 1) / WIDTH * WIDTH);
   for (int64_t k0 = 0; k0 < q->k; k0 += DEPTH) {
     const int64_t depth = q->k - k0 < DEPTH ? q->k - k0 : DEPTH;
-    const T beta = k0 ? 1 : q->beta;
+    const T beta = k0 ? 1 : q->beta, *d = k0 ? q->c : q->d;
     lay_out(q, k0, depth, j0, j1, room);
     for (int64_t i = i0; i < i1; i += ROWS) {
       const T *a = q->a + i * q->ai + k0 * q->ak, *panel = room;
@@ -117,7 +119,7 @@ static void part(const product *q, int64_t i0, int64_t i1, int64_t j0, int64_t j
         a = side, ak = ROWS;
       }
       for (int64_t j = j0; j < j1; j += WIDTH, panel += depth * WIDTH)
-        tiles[rows](j1 - j, depth, q->alpha, a, ai, ak, panel, beta, q->c + i * q->n + j, q->n);
+        tiles[rows](j1 - j, depth, q->alpha, a, ai, ak, panel, beta, d + i * q->n + j, q->c + i * q->n + j, q->n);
     }
   }
 }
@@ -261,12 +263,12 @@ static void one_part(const void *of, int64_t which) {
 }
 
 void gemm(int64_t m, int64_t n, int64_t k, T alpha, const T *a, int64_t ai, int64_t ak, const T *b, int64_t bk,
-          int64_t bj, T beta, T *c) {
+          int64_t bj, T beta, const T *d, T *c) {
   const int64_t panels = (n + WIDTH - 1) / WIDTH, pieces = wanted(m * n * k / ALONE);
   const int64_t fair = (panels + pieces - 1) / pieces, columns = WIDTH * (fair < PANELS ? fair : PANELS);
   const int64_t across = (n + columns - 1) / columns, down = across < pieces ? (pieces + across - 1) / across : 1;
   const int64_t rows = ((m + down - 1) / down + ROWS - 1) / ROWS * ROWS;
-  const parts all = {{m, n, k, alpha, a, ai, ak, b, bk, bj, beta, c}, rows, columns, across};
+  const parts all = {{m, n, k, alpha, a, ai, ak, b, bk, bj, beta, d, c}, rows, columns, across};
   together(&(work){.task = one_part, .of = &all, .number = across * ((m + rows - 1) / rows)});
 }
 

@@ -91,16 +91,11 @@ class Printer:
         return next((u for u in self.updates if product in u.products), None)
 
     def updated(self, u: Update, product: Var, gemm: str) -> list[str]:
-        """The lines that make a part of y from that of x and a product; gemm: its call, but for α, β and C."""
-        begin, end = u.products[product]
+        """The lines that make a part of y from that of x and a product; gemm: its call, but for α, β, D and C."""
+        begin, _ = u.products[product]
         x, y = (f"{v} + {begin}" for v in (u.x, u.y))
         s = "-" * u.minus + (f"{u.s}[0]" if u.s.__class__ is Var else self.operand(u.s, self.spec(u.y).dtype))
-        here = f"if (out[{self.direct[u.y]}] != in[{self.plan.program.inputs.index(u.x)}]) " * (u.y in self.in_place)
-        return [
-            f"/* {u.y} = {u.x} + {s} times this product, at once */",
-            f"{here}memcpy({y}, {x}, {end - begin} * sizeof(*{u.y}));",
-            gemm.format(s, "1", y),
-        ]
+        return [f"/* {u.y} = {u.x} + {s} times this product, at once */", gemm.format(s, "1", x, y)]
 
     def line(self, text: str) -> None:
         """One more line of C."""
@@ -382,8 +377,9 @@ def _indented(lines: list[str]) -> str:
 
 
 _SHARED = """
-/* C ← α A B + β C: m, n, k, α, A and its strides, B and its strides, β, C; and a loop from 0 until before n */
-typedef void gemm_t_T(int64_t, int64_t, int64_t, T, const T *, int64_t, int64_t, const T *, int64_t, int64_t, T, T *);
+/* C ← α A B + β D: m, n, k, α, A and its strides, B and its strides, β, D, C; and a loop from 0 until before n */
+typedef void gemm_t_T(int64_t, int64_t, int64_t, T, const T *, int64_t, int64_t, const T *, int64_t, int64_t, T,
+                      const T *, T *);
 typedef void share_t_T(void (*)(char *const *, int64_t, int64_t), char *const *, int64_t, int64_t);
 static gemm_t_T *gemm_T;
 static share_t_T *share_T;
@@ -401,15 +397,16 @@ static inline int step(char *const *in, char *const *out, char *ws) {{
   return 0;
 }}
 
-/* Up to n steps. After each, what is carried is swapped: swaps holds pairs of an input and an output; the other
-   pointers move on by the bytes in in_moves and out_moves. Gives the number of whole steps, or −1 − that number where
+/* Up to n steps. After each, an output is the next input: carried holds the numbers of both, and whether the output is
+   written there again, in place, rather than where the input lay. The other pointers move on by the bytes in in_moves
+   and out_moves. Gives the number of whole steps, or −1 − that number where
    an index was out of range. */
-int64_t run(int64_t n, char **in, char **out, char *ws, const int64_t *swaps, int64_t n_swaps,
+int64_t run(int64_t n, char **in, char **out, char *ws, const int64_t *carried, int64_t n_carried,
             const int64_t *in_moves, const int64_t *out_moves) {{
   for (int64_t t = 0; t < n; t++) {{
     if (step(in, out, ws)) return -1 - t;{halt}
-    for (int64_t i = 0; i < n_swaps; i++) {{
-      char *kept = in[swaps[2 * i]]; in[swaps[2 * i]] = out[swaps[2 * i + 1]]; out[swaps[2 * i + 1]] = kept;
+    for (const int64_t *c = carried; c < carried + 3 * n_carried; c += 3) {{
+      char *kept = in[c[0]]; in[c[0]] = out[c[1]]; if (!c[2]) out[c[1]] = kept;
     }}
     for (int64_t i = 0; i < {n_in}; i++) in[i] += in_moves[i];
     for (int64_t i = 0; i < {n_out}; i++) out[i] += out_moves[i];
