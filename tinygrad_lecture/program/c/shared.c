@@ -206,6 +206,7 @@ static void spread(int away) {
 /* So many helpers, if the system has them; signals are left to the threads that were there before. */
 static void hire(int n) {
   static int told;
+  if (pool.helpers >= n) return;
   if (!told) told = !pthread_atfork(NULL, NULL, forked);
   sigset_t all, before;
   sigfillset(&all);
@@ -220,7 +221,7 @@ static void together(work *w) {
     tasks(w);
     return;
   }
-  if (pool.helpers < threads - 1) hire(threads - 1);
+  hire((w->number < threads ? (int)w->number : threads) - 1);
   pthread_mutex_lock(&pool.lock);
   const int asleep = pool.asleep;
   if (asleep) spread(1);
