@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 import tinygrad_lecture as tl
 from tinygrad_lecture import Tensor
-from tinygrad_lecture.engine.op import op_of
+from tinygrad_lecture.engine.op import COMPOSED, IN_PLACE, OPS, name_of, op_of, unknown
 from tinygrad_lecture.engine.recording import user_expression
 
 A = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
@@ -23,6 +24,16 @@ def w(values: Any = A) -> Tensor:
 
 def set_item(target: Any, value: Any) -> None:
     target[0] = value
+
+
+def added_in_place() -> None:
+    total = A.copy()
+    total += w()
+
+
+def raised_in_place() -> None:
+    total = A.copy()
+    total **= w()
 
 
 def overwritten() -> None:
@@ -57,9 +68,14 @@ ERRORS: dict[str, Error] = {
         ("no local rule", "np.linalg.eigvals", "tl.local_rule", "t.detach()", "t.numpy()"),
     ),
     "unknown function names the nearest": (
-        lambda: np.nanquantile(w(), 0.5),
+        lambda: np.nancumsum(w()),
         TypeError,
-        ("np.nanquantile", "nearest", "np.nanm"),
+        ("np.nancumsum", "nearest", "np.cumsum"),
+    ),
+    "unknown function that others can replace": (
+        lambda: np.convolve(w([1.0, 2.0]), [1.0, 1.0]),
+        TypeError,
+        ("np.convolve", "+ np.arange(k)] @ w", "tl.local_rule"),
     ),
     "unknown ufunc": (lambda: np.nextafter(w(), 0.5), TypeError, ("no local rule", "np.nextafter", "tl.local_rule")),
     "unknown function with a Tensor without gradient": (
@@ -82,7 +98,9 @@ ERRORS: dict[str, Error] = {
     ),
     "out= of clip": (lambda: np.clip(w(), 0, 1, out=np.empty((2, 3))), TypeError, ("clip", "out=")),
     "out= of einsum": (lambda: np.einsum("ij->j", w(), out=np.empty(3)), TypeError, ("einsum", "out=")),
-    "array += Tensor": (lambda: A.copy().__iadd__(w()), TypeError, ("add", "out=")),
+    "array.__iadd__(Tensor)": (lambda: A.copy().__iadd__(w()), TypeError, ("add", "out=")),
+    "array += Tensor": (added_in_place, TypeError, ("in place", "write a = a + t in place of a += t")),
+    "array **= Tensor": (raised_in_place, TypeError, ("write a = a ** t in place of a **= t",)),
     "dtype= of a sum": (lambda: np.sum(w(), dtype=np.float32), TypeError, ("sum", "dtype=", ".astype")),
     "where= of a sum": (lambda: np.sum(w(), where=A > 2), TypeError, ("sum", "where=", "np.where")),
     "a misspelt option": (lambda: np.sum(w(), axes=0), TypeError, ("axes",)),
@@ -167,6 +185,8 @@ ERRORS: dict[str, Error] = {
     "np.asarray(t)": (lambda: np.asarray(w()), TypeError, ("np.asarray(t)", "requires a gradient", "t.numpy()")),
     "np.array([t, t])": (lambda: np.array([w(), w()]), TypeError, ("t.numpy()", "np.stack")),
     "np.array of scalars": (lambda: np.array([w(1.0), w(2.0)]), TypeError, ("np.stack",)),
+    "np.sum([t, t])": (lambda: np.sum([w(), w()]), TypeError, ("t.numpy()", "np.stack(ts) for a list")),
+    "np.exp of a list": (lambda: np.exp([w(), w()]), TypeError, ("np.stack(ts) for a list",)),
     "np.full(3, t)": (lambda: np.full(3, w(1.0)), TypeError, ("np.broadcast_to(t, shape)", "np.full")),
     "np.r_": (lambda: np.r_[w([1.0]), w([2.0])], TypeError, ("np.concatenate", "np.r_")),
     "np.c_": (lambda: np.c_[w([1.0]), w([2.0])], TypeError, ("np.stack", "axis=-1", "np.c_")),
@@ -192,6 +212,45 @@ ERRORS: dict[str, Error] = {
     "negative argnum out of range": (lambda: tl.grad(square, argnums=-2)(A), ValueError, ("argnums=-2", "square")),
     "argnum twice": (lambda: tl.grad(lambda a, b: a * b, argnums=(0, -2))(1.0, 2.0), ValueError, ("(0, -2)", "twice")),
     "argnum of a keyword": (lambda: tl.grad(square)(x=A), ValueError, ("argnums=0", "0 positional")),
+    "a value in place of argnums": (
+        lambda: tl.grad(square, 3.0),
+        TypeError,
+        ("grad: argnums must be", "not 3.0", "grad(square)(3.0)"),
+    ),
+    "an array in place of argnums": (
+        lambda: tl.value_and_grad(square, np.ones(2)),
+        TypeError,
+        ("value_and_grad: argnums", "value_and_grad(square)(array([1., 1.]))"),
+    ),
+    "arrays in place of argnums": (
+        lambda: tl.jacobian(square, [A, A]),
+        TypeError,
+        ("jacobian: argnums", "not list(…)"),
+    ),
+    "argnums by name": (lambda: tl.hessian(square, "x"), TypeError, ("hessian: argnums", "not 'x'", "argnums=0")),
+    "argnums by names": (lambda: tl.grad(np.outer, ("b", "a")), TypeError, ("write argnums=(1, 0)",)),
+    "argnums by no name": (lambda: tl.hvp(square, "y"), TypeError, ("hvp: argnums", "square has the arguments x,")),
+    "argnums by name of a builtin": (lambda: tl.grad(max, "x"), TypeError, ("argnums", "max has the arguments")),
+    "argnums True": (lambda: tl.grad(square, True), TypeError, ("argnums", "not True")),
+    "argnums None": (lambda: tl.grad(square, None), TypeError, ("argnums", "not None")),
+    "argnums of floats": (lambda: tl.grad(square, (0, 1.0)), TypeError, ("argnums", "not (0, 1.0)")),
+    "has_aux that is no answer": (lambda: tl.grad(square, 0, 3.0), TypeError, ("grad: has_aux", "not 3.0")),
+    "a point given to hvp": (lambda: tl.hvp(square, A, A), TypeError, ("hvp: too many", "hvp(f)(*args, v)")),
+    "patterns given too soon": (
+        lambda: tl.per_pattern_grad(square, A),
+        TypeError,
+        ("too many", "per_pattern_grad(f)(w, *patterns)"),
+    ),
+    "weights given too soon": (
+        lambda: tl.gradient_moments(square, A),
+        TypeError,
+        ("gradient_moments(f)(w, *patterns)",),
+    ),
+    "jvp without tangents": (lambda: tl.jvp(square, (A,)), TypeError, ("jvp: missing", "'tangents'", "(x,), (dx,)")),
+    "vjp with an option of grad": (lambda: tl.vjp(square, A, argnums=0), TypeError, ("vjp has no", "vjp(f, *args)")),
+    "a misspelt argnums": (lambda: tl.grad(square, argnum=0), TypeError, ("grad has no argument", "write argnums=")),
+    "custom_rule without a rule": (lambda: tl.custom_rule(square), TypeError, ("custom_rule(f, rule)",)),
+    "a static argument of vjp": (lambda: tl.vjp(square, "x"), TypeError, ("a str", "lambda x: square(x, …)")),
     "integer argument": (
         lambda: tl.grad(square)(np.array([1, 2])),
         TypeError,
@@ -290,6 +349,70 @@ def test_what_the_user_evaluates_is_read_from_the_lines_it_stands_on() -> None:
     texts = ["é", user_expression(), user_expression(
     ), "ß"]  # fmt: skip
     assert texts[1:3] == ["user_expression()", "user_expression(\n    )"]
+
+
+@pytest.mark.parametrize(
+    "fn",
+    [np.fft.fft, np.linalg.eig, np.linalg.eigh, np.histogram, np.polyfit, np.interp, np.i0, np.lexsort, np.bincount],
+    ids=lambda fn: fn.__name__,
+)
+def test_no_function_is_called_near_that_only_sounds_a_little_alike(fn: Any) -> None:
+    assert "nearest" not in str(unknown(fn))
+
+
+def without_rule(pattern: str) -> list[Any]:
+    """NumPy's functions without a rule whose names match a pattern."""
+    homes = (np, np.linalg, np.fft)
+    fns = [fn for home in homes for fn in vars(home).values() if hasattr(fn, "_implementation")]
+    return [fn for fn in fns if fn not in OPS and fn not in COMPOSED and re.search(pattern, name_of(fn))]
+
+
+@pytest.mark.parametrize("pattern", IN_PLACE)
+def test_what_has_another_way_out_has_no_rule_and_its_way_out_has(pattern: str) -> None:
+    assert without_rule(pattern)
+    for name in re.findall(r"np\.((?:linalg\.)?[a-z]+)(?!\w|\.)", IN_PLACE[pattern]):
+        fn = getattr(np.linalg, name.partition(".")[2]) if "." in name else getattr(np, name)
+        assert fn in OPS or fn in COMPOSED or fn in (np.arange, np.eye, np.linspace), name
+
+
+T = np.array([3.0, 1.0, 2.0, 5.0])
+B = np.array([[1.0, 2.0, 4.0, 7.0], [0.0, 3.0, 1.0, 2.0]])
+REPLACED: dict[str, tuple[Any, Callable[[Any], Any]]] = {
+    "real part of fft": (np.fft.fft(T).real, lambda t: t @ np.fft.fft(np.eye(4)).real),
+    "imaginary part of fft": (np.fft.fft(T).imag, lambda t: t @ np.fft.fft(np.eye(4)).imag),
+    "correlate": (
+        np.correlate(T, [1.0, 2.0], "valid"),
+        lambda t: t[np.arange(4 - 2 + 1)[:, None] + np.arange(2)] @ np.array([1.0, 2.0]),
+    ),
+    "convolve": (
+        np.convolve(T, [1.0, 2.0], "valid"),
+        lambda t: t[np.arange(4 - 2 + 1)[:, None] + np.arange(2)] @ np.array([1.0, 2.0])[::-1],
+    ),
+    "linspace": (np.linspace(1.0, 3.0, 5), lambda t: t[1] + (t[0] - t[1]) * np.linspace(0, 1, 5)),
+    "polyval": (np.polyval(T[::-1], 0.5), lambda t: np.sum(t * 0.5 ** np.arange(4))),
+    "lstsq": (
+        np.linalg.lstsq(B.T, T)[0],
+        lambda t: np.linalg.solve(B @ B.T, B @ t),
+    ),
+    "cov": (
+        np.cov(np.stack([T, T**2])),
+        lambda t: covariance(np.stack([t, t**2])),
+    ),
+}
+
+
+def covariance(t: Any) -> Any:
+    d = t - np.mean(t, axis=1, keepdims=True)
+    return d @ d.T / (t.shape[1] - 1)
+
+
+@pytest.mark.parametrize("name", REPLACED)
+def test_what_is_written_in_place_of_a_function_without_a_rule_gives_the_same(name: str) -> None:
+    wanted, way_out = REPLACED[name]
+    t = w(T)
+    np.testing.assert_allclose(way_out(t).numpy(), wanted, rtol=1e-12, atol=1e-12)  # other orders of the same sums
+    np.sum(way_out(t) ** 2).backward()
+    assert np.any(t.grad)
 
 
 @pytest.mark.parametrize("name", ["float(t)", "np.asarray(t)", "bool(t)", "array[0] = t"])

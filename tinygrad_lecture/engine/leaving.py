@@ -62,7 +62,7 @@ class Leaving:
         return self._data.tolist()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        must_convert(self, "np.asarray(t)", "t.numpy() for its values")
+        must_convert(self, "np.asarray(t)", "t.numpy() for its values, np.stack(ts) for a list of Tensors")
         if dtype is None or np.dtype(dtype) == self._data.dtype:
             return np.array(self._data) if copy else self.data
         if copy is False:

@@ -13,12 +13,14 @@ know of it, in one of two forms:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from .recording import here
+from .misnamed import nearest
+from .recording import here, user_expression
 
 Rule = Callable[..., Any] | float | None
 Bound = tuple[tuple[Any, ...], dict[str, Any]]
@@ -187,6 +189,10 @@ REFUSED = {
 def refuse(name: str, argument: str) -> TypeError:
     """The error for an argument that is neither an input nor an option of an operation."""
     way_out = REFUSED.get(argument, "leave it out, or leave the graph on purpose with t.detach() or t.numpy()")
+    augmented = re.search(r"([*/<>]{2}|[-+*/%@&|^])=", user_expression()) if argument == "out" else None
+    if augmented:
+        way_out = f"write a = a {augmented[1]} t in place of a {augmented[0]} t"
+        return TypeError(f"an array is not turned into a Tensor in place{here()}: {way_out}")
     return TypeError(f"{name} with a Tensor does not take {argument}={here()}: {way_out}")
 
 
@@ -269,19 +275,31 @@ def method_of(ufunc: np.ufunc, method: str) -> Callable[..., Any]:
     raise TypeError(f"np.{ufunc.__name__}.{method} has no local rule; {way_out}")
 
 
-def nearest(name: str, among: Sequence[str]) -> list[str]:
-    """The names closest to a misspelt or missing one."""
-    from difflib import get_close_matches
-
-    return get_close_matches(name, among, n=3, cutoff=0.4)
+IN_PLACE = {
+    r"fft\.": "t @ m, with m = np.fft.fft(np.eye(n)).real and .imag for its two parts",
+    r"\.(convolve|correlate)$": "t[np.arange(n - k + 1)[:, None] + np.arange(k)] @ w (or @ w[::-1]), w of length k",
+    r"\.(nan)?(percentile|quantile)$": "np.median, or np.sort(t) and an index",
+    r"\.(insert|trim_zeros)$": "np.concatenate of the parts",
+    r"\.(copyto|put|place|putmask|put_along_axis|fill_diagonal)$": "np.where(mask, new, t), which gives a new Tensor",
+    r"\.(piecewise|select|choose)$": "np.where, one within another",
+    r"\.apply_(along_axis|over_axes)$": "functions with axis=, or np.stack of their results",
+    r"\.linspace$": "a + (b - a) * np.linspace(0, 1, n)",
+    r"\.polyval$": "np.sum(c * x ** np.arange(n))",
+    r"\.lstsq$": "np.linalg.solve(a.T @ a, a.T @ b)",
+    r"\.cov$": "d @ d.T / (n - 1), with d = t - np.mean(t, axis=1, keepdims=True)",
+}
+"""A function without a rule, as a pattern of its name → what to write in its place."""
 
 
 def unknown(fn: Any) -> TypeError:
-    """The error for a function without a rule: its name, the nearest that has one, and the ways out."""
-    names = [name_of(f) for f in (*OPS, *COMPOSED)]
-    close = nearest(name_of(fn), [n for n in names if n.startswith("np.")])
-    hint = f" The nearest with one: {', '.join(close)}." if close else ""
+    """The error for a function without a rule: what to write instead, or the nearest that has one, and the ways out."""
+    name = name_of(fn)
+    hint = next((f" Write {way_out}." for pattern, way_out in IN_PLACE.items() if re.search(pattern, name)), "")
+    if not hint:
+        known = {n.rpartition(".")[2]: n for n in map(name_of, (*OPS, *COMPOSED)) if n.startswith("np.")}
+        close = [known[last] for last in nearest(name.rpartition(".")[2], known, 3)]
+        hint = f" The nearest with one: {', '.join(close)}." if close else ""
     return TypeError(
-        f"no local rule is known for {name_of(fn)}.{hint} Give it one with tl.local_rule, "
+        f"no local rule is known for {name}.{hint} Give it one with tl.local_rule, "
         "or leave the graph on purpose with t.detach() or t.numpy()"
     )

@@ -130,7 +130,10 @@ def refused(chosen: list[Any], k: int, places: list[int], name: str) -> TypeErro
     where = f"argument {places[int(head)]}{rest} of {name}"
     a = flatten(chosen)[0][k]
     if not isinstance(a, Tensor | np.ndarray | np.generic | int):
-        return TypeError(f"{where} is a {type(a).__name__}; differentiate by arrays and floats only (argnums chooses)")
+        return TypeError(
+            f"{where} is a {type(a).__name__}; differentiate by arrays and floats only (argnums "
+            f"chooses; or hold it fixed, as lambda x: {name}(x, …))"
+        )
     try:
         must_float(
             a if a.__class__ is Tensor else operand(a if isinstance(a, np.ndarray) else np.asarray(a), where), where
@@ -140,10 +143,47 @@ def refused(chosen: list[Any], k: int, places: list[int], name: str) -> TypeErro
     raise AssertionError(f"{where} was refused without a reason")
 
 
-def chosen_places(argnums: int | Sequence[int]) -> tuple[tuple[int, ...], bool]:
-    """The argnums as a tuple, and whether there was a single one."""
+def chosen_places(argnums: Any, f: Callable[..., Any], transform: str) -> tuple[tuple[int, ...], bool]:
+    """The argnums as a tuple, and whether there was a single one.
+
+    f, transform: for the errors. Raises TypeError for what are no places: names, and arguments that f itself shall get.
+    """
     single = not isinstance(argnums, tuple | list)
-    return (index(argnums),) if single else tuple(argnums), single  # type: ignore[arg-type]
+    try:
+        return tuple([_place(i) for i in ((argnums,) if single else argnums)]), single
+    except TypeError:
+        what = f"{transform}: argnums must be the number of an argument, 0 for the first, or a tuple of such numbers"
+        raise TypeError(f"{what}, not {_short(argnums)}; {_meant(argnums, f, transform)}") from None
+
+
+def _place(i: Any) -> int:
+    if isinstance(i, bool | np.bool_ | np.ndarray):
+        raise TypeError("no answer and no array is a place")
+    return index(i)
+
+
+def _meant(argnums: Any, f: Callable[..., Any], transform: str) -> str:
+    """What to write in place of wrong argnums: places for names, else a call of what the transform gives."""
+    from inspect import signature
+
+    several = isinstance(argnums, tuple | list)
+    wanted = argnums if several else (argnums,)
+    name = name_of(f) if name_of(f).isidentifier() else "f"
+    if not all(isinstance(i, str) for i in wanted):
+        return f"the arguments of {name} come after: {transform}({name})({'…' if several else _short(argnums)})"
+    try:
+        names = list(signature(f).parameters)
+    except (TypeError, ValueError):  # of some functions that are not written in Python
+        names = []
+    if not all(i in names for i in wanted):
+        return f"{name} has the arguments {', '.join(names) or '(unknown)'}, in this order"
+    places = tuple(names.index(i) for i in wanted)
+    return f"write argnums={places if several else places[0]}"
+
+
+def _short(x: Any) -> str:
+    text = repr(x)
+    return text if len(text) < 40 and "\n" not in text else f"{type(x).__name__}(…)"
 
 
 def places_among(wanted: tuple[int, ...], n: int, name: str) -> list[int]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..engine.leaving import refuse_while_recording
+from ..engine.misnamed import explained
 from ..engine.primitives import local_rule
 from ..engine.tensor import Tensor
 from ..engine.tree import Rebuild, flatten, paths
@@ -17,6 +18,7 @@ from ..engine.values import Array
 from .arguments import must_call, name_of, shown
 
 
+@explained("custom_rule(f, rule)")
 def custom_rule(f: Callable[..., Any], rule: Callable[..., Any]) -> Callable[..., Any]:
     """The function f with one rule of its own, which stands in place of the rules of all steps inside it.
 

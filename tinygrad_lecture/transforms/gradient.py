@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.misnamed import explained
 from ..engine.tensor import Tensor
 from ..engine.walk import arriving
 from .arguments import chosen_places, must_call, name_of, places_among, plain_tree, run
 
 
+@explained("grad(f)(*args)")
 def grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Callable[..., Any]:
     """The function that computes the gradient of a scalar function f.
 
@@ -22,12 +24,12 @@ def grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: boo
     Returns g(*args) → ∂f/∂args[argnums], of the same form, shapes and dtypes (with has_aux: a pair of
     it and the rest). An array that f does not depend on gets zeros. Nested, it gives higher orders.
     Raises ValueError for an output that is no scalar or an argnum out of range, TypeError for
-    arguments that are not floating. Source: C1, C8.
+    arguments that are not floating and argnums that are no numbers. Source: C1, C8.
 
     >>> grad(lambda x: x**3)(2.0)
     np.float64(12.0)
     """
-    both = value_and_grad(f, argnums, has_aux)
+    both = value_and_grads(f, argnums, has_aux, "grad")
 
     @wraps(f)
     def gradient(*args: Any, **kwargs: Any) -> Any:
@@ -37,6 +39,7 @@ def grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: boo
     return gradient
 
 
+@explained("value_and_grad(f)(*args)")
 def value_and_grad(
     f: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False
 ) -> Callable[..., Any]:
@@ -45,9 +48,16 @@ def value_and_grad(
     Arguments and errors as for `grad`. Returns h(*args) → (f(*args), ∂f/∂args[argnums]); with has_aux
     the first is the pair that f returns. Source: C1, C8.
     """
-    must_call(f, "grad")
+    return value_and_grads(f, argnums, has_aux, "value_and_grad")
+
+
+def value_and_grads(f: Callable[..., Any], argnums: Any, has_aux: bool, transform: str) -> Callable[..., Any]:
+    """What `value_and_grad` gives; transform: for the errors, what the user has called."""
+    must_call(f, transform)
     name = name_of(f)
-    wanted, single = chosen_places(argnums)
+    wanted, single = chosen_places(argnums, f, transform)
+    if not isinstance(has_aux, bool | np.bool_):
+        raise TypeError(f"{transform}: has_aux must be True or False, not {has_aux!r}")
 
     @wraps(f)
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:

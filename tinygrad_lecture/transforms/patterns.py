@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.misnamed import explained
 from ..engine.recording import current
 from ..engine.tensor import Tensor
 from ..engine.tree import flatten, tree_map
@@ -24,6 +25,7 @@ AT_ONCE = 2**22
 """So many numbers of the g_t are held at once while their moments are computed."""
 
 
+@explained("per_pattern_grad(f)(w, *patterns)")
 def per_pattern_grad(f: Callable[..., Any]) -> Callable[..., Any]:
     """The function that computes the gradient g_t of every single pattern.
 
@@ -67,6 +69,7 @@ def per_pattern_grad(f: Callable[..., Any]) -> Callable[..., Any]:
     return gradients
 
 
+@explained("gradient_moments(f)(w, *patterns)")
 def gradient_moments(f: Callable[..., Any]) -> Callable[..., Any]:
     """The function that computes mean and variance over the patterns of the gradients g_t, for each weight by itself.
 

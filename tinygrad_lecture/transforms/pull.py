@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.misnamed import explained
 from ..engine.tensor import Tensor
 from ..engine.tree import flatten, tree_map
 from ..engine.values import Array
@@ -29,6 +30,7 @@ from .gradient import grad
 from .push import pushed
 
 
+@explained("vjp(f, *args)")
 def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
     """The outputs of f at args, and the function that pulls an error back from them: err ↦ Jᵀ err.
 
@@ -56,6 +58,7 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[A
     return tree_map(unshared, plain_tree(ran, ran.result)), pull_back
 
 
+@explained("jacobian(f)(*args)")
 def jacobian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
     """The function that computes the Jacobian J_ij = ∂f_i/∂x_j.
 
@@ -63,8 +66,8 @@ def jacobian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Calla
     Returns J(*args): for every array of f's output a container of the argument's form, with arrays of shape
     (*output, *argument). It pulls back one error for each output, or pushes forward one change for each input,
     whichever are fewer. Nested, it gives higher orders.
-    Raises TypeError for arguments or outputs that are not floating, ValueError for an argnum out of range.
-    Source: C8, the first term of the Taylor expansion.
+    Raises TypeError for arguments or outputs that are not floating and argnums that are no numbers, ValueError for an
+    argnum out of range. Source: C8, the first term of the Taylor expansion.
 
     >>> jacobian(lambda x: x[:2] * x[2])(np.array([1.0, 2.0, 3.0]))
     array([[3., 0., 1.],
@@ -72,7 +75,7 @@ def jacobian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Calla
     """
     must_call(f, "jacobian")
     name = name_of(f)
-    wanted, single = chosen_places(argnums)
+    wanted, single = chosen_places(argnums, f, "jacobian")
 
     @wraps(f)
     def jacobian_of_f(*args: Any, **kwargs: Any) -> Any:
@@ -128,6 +131,7 @@ def _stacked(parts: list[Array], y: Any, x: Any, as_tensors: bool, axis: int = 0
     return block if block.dtype == x.dtype else block.astype(x.dtype)
 
 
+@explained("hessian(f)(*args)")
 def hessian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
     """The function that computes the Hessian ∂²f/∂x_i∂x_j of a scalar function.
 
@@ -139,9 +143,11 @@ def hessian(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callab
            [ 6.,  0.]])
     """
     must_call(f, "hessian")
+    chosen_places(argnums, f, "hessian")
     return jacobian(grad(f, argnums), argnums)
 
 
+@explained("hvp(f)(*args, v)")
 def hvp(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
     """The function that computes the product G v of a scalar function's Hessian with a vector, without forming it.
 
@@ -153,8 +159,8 @@ def hvp(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[.
     array([10.,  6.])
     """
     must_call(f, "hvp")
+    wanted, single = chosen_places(argnums, f, "hvp")
     gradient = grad(f, argnums)
-    wanted, single = chosen_places(argnums)
     name = name_of(f)
 
     @wraps(f)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.misnamed import explained
 from ..engine.primitives import cast, odot
 from ..engine.recording import enclosed, unchecked
 from ..engine.tensor import Tensor, leaf
@@ -26,6 +27,7 @@ from .arguments import (
 )
 
 
+@explained("jvp(f, (x,), (dx,))")
 def jvp(f: Callable[..., Any], args: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
     """The outputs of f at args, and how they change when the arguments change along the tangents: dy = J dx.
 
