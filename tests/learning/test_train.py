@@ -21,7 +21,7 @@ from tinygrad_lecture.learning.rules import RULES, Adam, GradientDescent, Moment
 from tinygrad_lecture.learning.schedules import Constant, StepDecay
 from tinygrad_lecture.learning.train import NotFiniteError, train
 from tinygrad_lecture.learning.training import Training
-from tinygrad_lecture.nn.losses import LOSSES
+from tinygrad_lecture.nn.losses import LOSSES, squared, squared_error
 from tinygrad_lecture.nn.mlp import MLP
 from tinygrad_lecture.nn.network import Network
 from tinygrad_lecture.nn.topology import Cluster, Connector
@@ -270,6 +270,13 @@ def test_what_does_not_fit_is_refused(patterns: Any, options: dict[str, Any], me
         ({"rule": Momentum}, r"rule must be a learning rule, as Momentum\(eta=0\.1\), or its name"),
         ({"rule": 0.1}, r"rule must be a learning rule"),
         ({"schedule": 0.1}, r"schedule must give η for the number of an update"),
+        (
+            {"loss": squared_error},
+            r"loss must be a name, one of squared_e.*, not the function squared_error: write loss='squared_error'",
+        ),
+        ({"loss": squared}, r"not the function squared: write loss='squared_error'"),
+        ({"loss": np.hypot}, r"hypot, or nn\.losses\.Loss\(name, f\) for your own f\(out, target\) → \(T,\)"),
+        ({"loss": None}, r"one of squared_error, .*, not a NoneType, or nn\.losses\.Loss"),
         ({"rng": None}, r"rng must be a seed or a numpy Generator"),
         ({"rng": True}, r"rng must be a seed or a numpy Generator"),
     ],

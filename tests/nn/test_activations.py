@@ -123,5 +123,7 @@ def test_second_derivatives_are_there_too(name: str) -> None:
 
 def test_activations_go_by_name() -> None:
     assert all(activation(name) is f for name, f in ACTIVATIONS.items())
-    with pytest.raises(ValueError, match="unknown activation 'sine'; choose one of identity, tanh, logistic, relu"):
+    with pytest.raises(
+        ValueError, match="unknown activation 'sine'; perhaps 'sin' is meant; choose one of identity, tanh"
+    ):
         activation("sine")

@@ -213,6 +213,9 @@ def test_losses_go_by_name() -> None:
     assert isinstance(loss("log_cosh"), Loss)
     with pytest.raises(ValueError, match="unknown loss 'hinge'; choose one of squared_error, mean_squared, absolute"):
         loss("hinge")
+    with pytest.raises(ValueError, match="unknown loss 'mse'; perhaps 'mean_squared' is meant; choose one of"):
+        loss("mse")
+    assert loss(LOSSES["absolute"]) is LOSSES["absolute"]
 
 
 def test_every_loss_says_what_it_computes() -> None:

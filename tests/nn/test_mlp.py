@@ -91,8 +91,16 @@ def test_the_gradient_by_the_inputs_is_there_too() -> None:
         ({"sizes": [3, -2]}, ValueError, r"at least one neuron; sizes \[3, -2\] were given"),
         ({"sizes": [3, 2.5]}, TypeError, r"sizes must be whole numbers like \[2, 8, 1\], not \[3, 2.5\]"),
         ({"sizes": 3}, TypeError, r"sizes must be whole numbers like \[2, 8, 1\], not 3"),
-        ({"activation": "sine"}, ValueError, "unknown activation 'sine'; choose one of identity, tanh, logistic, relu"),
-        ({"output": "sine"}, ValueError, "unknown activation 'sine'; choose one of identity, tanh, logistic, relu"),
+        (
+            {"activation": "sine"},
+            ValueError,
+            "unknown activation 'sine'; perhaps 'sin' is meant; choose one of identity, tanh",
+        ),
+        (
+            {"output": "sine"},
+            ValueError,
+            "unknown activation 'sine'; perhaps 'sin' is meant; choose one of identity, tanh",
+        ),
         ({"sizes": [2, 1], "activation": "sine"}, ValueError, "unknown activation 'sine'"),
         ({"dtype": int}, TypeError, "dtype must be floating, not int64: integers have no gradient"),
     ],

@@ -42,10 +42,11 @@ def train(
     net: is changed: it holds the weights it has learnt, and in net.metaparameters what with.
     patterns: (inputs, targets), or what has .inputs and .targets; for several input or output clusters dicts of
     arrays by their names; the errors of several outputs are added.
-    rule: one of the learning rules, or its name; loss: by name. batch_size: 1 is learning pattern by pattern (C7), a
-    number between a batch (C9), None all patterns at once, steepest descent (C8); the order of the patterns is
-    drawn anew for each epoch from rng, a Generator or a seed. schedule: η by the number of the update, in
-    place of the rule's own η. validation: patterns that are not learnt, whose error is measured after each epoch.
+    rule: one of the learning rules, or its name; loss: its name, or a Loss of `nn.losses`.
+    batch_size: 1 is learning pattern by pattern (C7), a number between a batch (C9), None all patterns at once,
+    steepest descent (C8); the order of the patterns is drawn anew for each epoch from rng, a Generator or a seed.
+    schedule: η by the number of the update, in place of the rule's own η. validation: patterns that are not learnt,
+    whose error is measured after each epoch.
     callbacks: called after each epoch. progress: whether to show how far it is. per_update: whether to keep the error
     of every update. checkpoint: a file that holds the whole state, of the start and then after every `every` epochs;
     resume: go on from it where it is there, with the same result to the last bit as without a break.

@@ -53,7 +53,7 @@ class Training:
         metaparameters: Mapping[str, Any] | None = None,
     ) -> None:
         self.net, self.rule, self.schedule = net, _rule(rule), _schedule(schedule)
-        self.loss = loss_of(loss) if isinstance(loss, str) else loss
+        self.loss = loss_of(loss)
         self.x, self.target = self._fitting(patterns, "patterns")
         self.held_out = None if validation is None else self._fitting(validation, "validation")
         self.T = how_many(self.x)

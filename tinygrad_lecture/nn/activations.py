@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.misnamed import chosen
 from ..rules.network import logistic, relu, softplus
 
 
@@ -55,6 +56,4 @@ ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
 
 def activation(name: str) -> Callable[[Any], Any]:
     """The activation f of a name. Raises ValueError, naming those that exist, for any other. Source: C1, C16."""
-    if name not in ACTIVATIONS:
-        raise ValueError(f"unknown activation {name!r}; choose one of {', '.join(ACTIVATIONS)}")
-    return ACTIVATIONS[name]
+    return chosen(ACTIVATIONS, "activation", name)

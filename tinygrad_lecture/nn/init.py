@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.misnamed import chosen
+
 Generator = np.random.Generator
 
 
@@ -124,8 +126,7 @@ def initial_weights(
     ValueError, naming those that exist, for an unknown rule, TypeError for an option that the rule does not have.
     Source: C14, C15.
     """
-    if name not in INITS:
-        raise ValueError(f"unknown initialisation {name!r}; choose one of {', '.join(INITS)}")
+    rule = chosen(INITS, "initialisation", name)
     _must_be_options(name, options)
     rng = np.random.default_rng(rng)
     matrices = [key for key, shape in shapes.items() if len(shape) == 2]
@@ -136,7 +137,7 @@ def initial_weights(
         if first in drawn:
             continue
         widths = [shapes[key][1] for key in group]
-        parts = _split(INITS[name](rng, shapes[first][0], sum(widths), **options), widths, dtype)
+        parts = _split(rule(rng, shapes[first][0], sum(widths), **options), widths, dtype)
         for key, part in zip(group, parts, strict=True):
             drawn.setdefault(key, part)
     return {key: drawn[key] if key in drawn else np.zeros(shape, dtype) for key, shape in shapes.items()}

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.misnamed import chosen
 from ..engine.tensor import Tensor
 from ..engine.values import Array
 from ..rules.network import cross_entropy, log_softmax, softplus, squared_error
@@ -157,8 +158,16 @@ LOSSES: dict[str, Loss] = {
 """Name → loss."""
 
 
-def loss(name: str) -> Loss:
-    """The loss of a name. Raises ValueError, naming those that exist, for any other. Source: C1, C16."""
-    if name not in LOSSES:
-        raise ValueError(f"unknown loss {name!r}; choose one of {', '.join(LOSSES)}")
-    return LOSSES[name]
+def loss(given: str | Loss) -> Loss:
+    """The loss of a name; a Loss is one already.
+
+    Raises ValueError, naming those that exist, for any other name, TypeError for what is neither. Source: C1, C16.
+    """
+    if isinstance(given, Loss):
+        return given
+    if isinstance(given, str):
+        return chosen(LOSSES, "loss", given)
+    meant = [x.name for x in LOSSES.values() if callable(given) and (given is x.mean or given is x.per_pattern)]
+    what = f"the function {given.__name__}" if hasattr(given, "__name__") else f"a {type(given).__name__}"
+    say = f": write loss={meant[0]!r}" if meant else ", or nn.losses.Loss(name, f) for your own f(out, target) → (T,)"
+    raise TypeError(f"loss must be a name, one of {', '.join(LOSSES)}, not {what}{say}")
