@@ -211,7 +211,7 @@ ERRORS: dict[str, Error] = {
     "argnum out of range": (lambda: tl.grad(square, argnums=1)(A), ValueError, ("argnums=1", "square", "1 positional")),
     "negative argnum out of range": (lambda: tl.grad(square, argnums=-2)(A), ValueError, ("argnums=-2", "square")),
     "argnum twice": (lambda: tl.grad(lambda a, b: a * b, argnums=(0, -2))(1.0, 2.0), ValueError, ("(0, -2)", "twice")),
-    "argnum of a keyword": (lambda: tl.grad(square)(x=A), ValueError, ("argnums=0", "0 positional")),
+    "argnum of a keyword": (lambda: tl.grad(square)(x=A), ValueError, ("argnums=0", "0 positional", "keyword arguments are none")),
     "a value in place of argnums": (
         lambda: tl.grad(square, 3.0),
         TypeError,
@@ -221,6 +221,16 @@ ERRORS: dict[str, Error] = {
         lambda: tl.value_and_grad(square, np.ones(2)),
         TypeError,
         ("value_and_grad: argnums", "value_and_grad(square)(array([1., 1.]))"),
+    ),
+    "a Tensor in place of argnums": (
+        lambda: tl.grad(square, w(3.0)),
+        TypeError,
+        ("grad: argnums must be", "not Tensor(…)", "grad(square)(Tensor(…))"),
+    ),
+    "a whole number in place of argnums": (
+        lambda: tl.grad(square, 3)(),
+        ValueError,
+        ("argnums=3 is out of range", "argnums counts these from 0"),
     ),
     "arrays in place of argnums": (
         lambda: tl.jacobian(square, [A, A]),

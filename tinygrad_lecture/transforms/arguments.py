@@ -157,7 +157,7 @@ def chosen_places(argnums: Any, f: Callable[..., Any], transform: str) -> tuple[
 
 
 def _place(i: Any) -> int:
-    if isinstance(i, bool | np.bool_ | np.ndarray):
+    if isinstance(i, bool | np.bool_ | np.ndarray | Tensor):
         raise TypeError("no answer and no array is a place")
     return index(i)
 
@@ -190,7 +190,10 @@ def places_among(wanted: tuple[int, ...], n: int, name: str) -> list[int]:
     """The argnums as places among n arguments. Raises ValueError where there is none such, or one twice."""
     for i in wanted:
         if not -n <= i < n:
-            raise ValueError(f"argnums={i} is out of range: {name} was called with {n} positional arguments")
+            raise ValueError(
+                f"argnums={i} is out of range: {name} was called with {n} positional arguments; argnums counts these "
+                "from 0, and keyword arguments are none of them"
+            )
     places = [i % n for i in wanted]
     if len(set(places)) < len(places):
         raise ValueError(f"argnums={wanted} names an argument twice")
