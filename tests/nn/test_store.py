@@ -426,6 +426,34 @@ def test_what_cannot_be_stored_is_refused_before_anything_is_written(
     assert list(tmp_path.iterdir()) == []
 
 
+NET = MLP([2, 1])
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: save(NET, "a.npz"),
+            r"save needs a path and then a net, as save\('net\.npz', net\), not a MLP and a str",
+        ),
+        (lambda: save("a.npz", {"w": NET.w}), r"needs a path and then a net, .*, not a str and a dict"),
+        (lambda: save(3, NET), r"a path is a text or a pathlib\.Path, as 'net\.npz', not a int"),
+        (lambda: save(NET), r"save: missing a required argument: 'net'; it is called as save\('net\.npz', net\)"),
+        (lambda: load(NET), r"a path is a text or a pathlib\.Path, as 'net\.npz', not a MLP"),
+        (lambda: load(), r"load: missing a required argument: 'path'; it is called as load\('net\.npz'\)"),
+        (lambda: load("a.npz", NET), r"load: too many positional arguments; it is called as load\('net\.npz'\)"),
+        (lambda: write(ARRAYS, "a.npz", INFO), r"a path is a text or a pathlib\.Path, .*, not a dict"),
+    ],
+)
+def test_arguments_in_another_order_are_told_the_right_one(
+    call: Any, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(TypeError, match=message):
+        call()
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"there is no folder .*away; make it first"):
         save(tmp_path / "away" / "net.npz", MLP([1, 1]))

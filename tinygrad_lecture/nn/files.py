@@ -12,6 +12,7 @@ import json
 import re
 import zipfile
 from collections.abc import Callable, Mapping
+from os import PathLike
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -44,8 +45,8 @@ def write(path: str | Path, arrays: Mapping[str, np.ndarray], info: Mapping[str,
     stored in the byte order of this machine. info: what JSON can hold. The file is written beside its place under
     another name, flushed to the disk and then renamed: a crash leaves the old file or the new one, and of the other at
     most the beginning under that name, which the next write to the same path sweeps up (not on Windows).
-    Raises ValueError for another ending, a name that cannot be stored, or an array of objects, TypeError for info that
-    JSON cannot hold, ImportError where safetensors is not installed. Source: C16.
+    Raises ValueError for another ending, a name that cannot be stored, or an array of objects, TypeError for what is no
+    path and info that JSON cannot hold, ImportError where safetensors is not installed. Source: C16.
     """
     form = _form(path)
     text = _text(info)
@@ -59,7 +60,8 @@ def read(path: str | Path) -> tuple[Arrays, dict[str, Any]]:
     """The arrays and the data of a file that `write` made, checked against the checksum in it.
 
     path: ends in .npz or .safetensors. Raises DamagedFile, saying what is wrong, for whatever is not as it was written,
-    FileNotFoundError where there is no file, ImportError where safetensors is not installed. Source: C16.
+    FileNotFoundError where there is no file, TypeError for what is no path, ImportError where safetensors is not
+    installed. Source: C16.
     """
     form = _form(path)
     data = _bytes_of(path, form.first)
@@ -157,6 +159,8 @@ FORMS = {
 
 
 def _form(path: str | Path) -> _Form:
+    if not isinstance(path, str | PathLike):
+        raise TypeError(f"a path is a text or a pathlib.Path, as 'net.npz', not a {type(path).__name__}")
     suffix = Path(path).suffix
     if suffix not in FORMS:
         raise ValueError(f"{path} must end in {' or '.join(FORMS)}, which says how it is stored")

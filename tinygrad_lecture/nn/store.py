@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.misnamed import explained
 from .files import DamagedFile, read, write
 from .mlp import MLP
 from .network import Network
@@ -21,6 +22,7 @@ __all__ = ["DamagedFile", "load", "load_with_extras", "read", "save", "write"]
 ARRAY = "array in this file"
 
 
+@explained("save('net.npz', net)")
 def save(path: str | Path, net: Network, **extras: Any) -> None:
     """Write a net into a file: topology, weights, initialisation, dtype and what it was trained with.
 
@@ -28,25 +30,29 @@ def save(path: str | Path, net: Network, **extras: Any) -> None:
     travel along; extras: whatever else shall, by name, any nesting of dicts, lists and dataclasses of arrays and plain
     data (how inputs were scaled, the state of a rule).
     The file is written whole or not at all: a crash leaves the old one or the new one (see `nn.files.write`).
-    Raises TypeError for a class of net that `load` could not make again, or for extras that are no plain data,
-    ValueError for another ending or arrays that are no numbers, ImportError where safetensors is not installed.
-    Source: C16.
+    Raises TypeError for what is no path or no net, a class of net that `load` could not make again, or extras that are
+    no plain data, ValueError for another ending or arrays that are no numbers, ImportError where safetensors is not
+    installed. Source: C16.
 
     >>> save("net.npz", MLP([2, 3, 1]), mean=np.zeros(2))  # doctest: +SKIP
     >>> load("net.npz")  # doctest: +SKIP
     MLP(2-3-1, tanh, identity, bias=True)
     """
+    if not isinstance(net, Network):
+        given = f"a {type(path).__name__} and a {type(net).__name__}"
+        raise TypeError(f"save needs a path and then a net, as save('net.npz', net), not {given}")
     arrays: dict[str, np.ndarray] = {"w": net.w}
     info = {"kind": "net", "net": _described(net), "extras": _taken_out(extras, "extra", arrays)}
     write(path, arrays, info)
 
 
+@explained("load('net.npz')")
 def load(path: str | Path) -> Network:
     """The net that `save` wrote: of the same class, with the same weights to the last bit, and its metaparameters.
 
     path: ends in .npz or .safetensors. Nothing is unpickled, and no more is allocated than the file is long.
     Raises DamagedFile, saying what is wrong, for whatever is not as it was written, FileNotFoundError where there is
-    no file, ImportError where safetensors is not installed. Source: C16.
+    no file, TypeError for what is no path, ImportError where safetensors is not installed. Source: C16.
     """
     return load_with_extras(path)[0]
 
