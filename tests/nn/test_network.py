@@ -305,6 +305,42 @@ def test_what_does_not_fit_is_refused(act: Any, message: str) -> None:
         act()
 
 
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (
+            lambda: Network([Cluster("x", 2), Cluster("y", 1)], Connector("x", "y")),
+            TypeError,
+            r"connectors must be a list, \[Connector\(…\), …\], not Connector\(source='x'",
+        ),
+        (
+            lambda: Network([Cluster("x", 2), Cluster("y", 1)], Connector("x", "y"), Connector("one", "y")),
+            TypeError,
+            r"Network: too many positional arguments; it is called as Network\(\[Cluster\('x', 2\), …\], \[Connector\(",
+        ),
+        (lambda: Network(Cluster("x", 2), []), TypeError, r"clusters must be a list, \[Cluster\(…\), …\], not Cluster"),
+        (
+            lambda: Network(CLUSTERS, [], seed=1),
+            TypeError,
+            "Network has no argument 'seed': write rng=; it is called as",
+        ),
+        (
+            lambda: MLP([2, 1], optimizer=1),
+            TypeError,
+            "MLP has no argument 'optimizer'; it is called as MLP.sizes, acti",
+        ),
+        (
+            lambda: Network(skip_net().topology, Connector("x", "y")),
+            ValueError,
+            "a Topology has its connectors, inputs",
+        ),
+    ],
+)
+def test_a_net_that_is_put_together_otherwise_is_told_how(make: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        make()
+
+
 def test_inputs_that_do_not_fit_each_other_are_refused() -> None:
     net = Network([Cluster("a", 1), Cluster("b", 1), Cluster("y", 1)], [Connector("a", "y"), Connector("b", "y")])
     with pytest.raises(ValueError, match="this net has several inputs: give a dict with a, b"):

@@ -137,6 +137,42 @@ def test_matrices_that_feed_one_cluster_stand_side_by_side() -> None:
         (lambda: Connector("x", "y", weights=1), TypeError, "a connector's weights must be a name, not 1"),
         (lambda: topology(clusters=(X, ("y", 1))), TypeError, r"clusters must be Cluster\(…\), not \('y', 1\)"),
         (lambda: topology(("x", "y")), TypeError, r"connectors must be Connector\(…\), not \('x', 'y'\)"),
+        (
+            lambda: Topology([X, Y], Connector("x", "y")),
+            TypeError,
+            r"connectors must be a list, \[Connector\(…\), …\], not Connector\(source='x', target='y'",
+        ),
+        (
+            lambda: Topology(X, []),
+            TypeError,
+            r"clusters must be a list, \[Cluster\(…\), …\], not Cluster\(name='x', n=2",
+        ),
+        (lambda: topology(inputs=5), TypeError, r"inputs must be names of clusters, as \('x',\), not 5"),
+        (
+            lambda: topology(outputs=Y),
+            TypeError,
+            r"outputs must be names of clusters, as \('x',\), not Cluster\(name='y'",
+        ),
+        (
+            lambda: Topology([X, Y]),
+            TypeError,
+            r"Topology: missing a required argument: 'connectors'; it is called as Top",
+        ),
+        (
+            lambda: Cluster("x"),
+            TypeError,
+            r"Cluster: missing a required argument: 'n'; it is called as Cluster\(name, n, activation='identity'\)",
+        ),
+        (
+            lambda: Cluster("x", units=2),
+            TypeError,
+            "Cluster has no argument 'units': write n=; it is called as Cluster",
+        ),
+        (
+            lambda: Connector("x", "y", weight="W"),
+            TypeError,
+            "Connector has no argument 'weight': write weights=; it is",
+        ),
         (lambda: topology(clusters=(X, Y, X)), ValueError, "the cluster 'x' is there twice"),
         (
             lambda: topology(Connector("x", "z")),

@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.misnamed import explained
 from .activations import activation as activation_of
 from .network import Network
 from .topology import ONE, Cluster, Connector, Topology
 
 
+@explained("MLP([2, 8, 1])")
 class MLP(Network):
     """A net of layers, each out = f(W out_below + b).
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..engine.misnamed import explained
 from ..engine.tensor import Tensor
 from ..engine.values import Array
 from ..rules.network import linear
@@ -60,6 +61,7 @@ class _Step:
         return net
 
 
+@explained("Network([Cluster('x', 2), …], [Connector('x', 'y'), …])")
 class Network:
     """A network of any topology: what its clusters compute, and its weights.
 
@@ -69,7 +71,8 @@ class Network:
     of clusters, by default those that no connector leads to or from. init: the rule for the first weights, a name
     of `nn.init`; rng: a Generator or a seed for it; dtype: of the weights. weights: those of another network of the
     same shapes, to share them.
-    Raises ValueError, naming it, for whatever does not fit together (see `nn.topology`). Source: C4, C5, C6.
+    Raises ValueError, naming it, for whatever does not fit together, TypeError for what is no list of clusters or of
+    connectors (see `nn.topology`). Source: C4, C5, C6.
 
     >>> net = Network(
     ...     [Cluster("x", 2), Cluster("hidden", 8, "tanh"), Cluster("y", 1)],
@@ -92,7 +95,7 @@ class Network:
         weights: Weights | None = None,
     ) -> None:
         if isinstance(clusters, Topology):
-            if any((*connectors, *inputs, *outputs)):
+            if isinstance(connectors, Connector) or any((*connectors, *inputs, *outputs)):
                 raise ValueError("a Topology has its connectors, inputs and outputs; give it alone")
             self.topology = clusters
         else:

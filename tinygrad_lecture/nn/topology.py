@@ -5,12 +5,13 @@ It is validated once, when it is put together: every name known, every size fitt
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import count
 from operator import index
 from typing import Any
 
+from ..engine.misnamed import explained
 from .activations import activation
 from .order import in_order
 
@@ -18,6 +19,7 @@ ONE = "one"
 """The cluster that is always 1: a connector from it is a bias."""
 
 
+@explained()
 @dataclass(frozen=True, slots=True)
 class Cluster:
     """A cluster of n neurons with one activation.
@@ -48,6 +50,7 @@ class Cluster:
         activation(self.activation)
 
 
+@explained()
 @dataclass(frozen=True, slots=True)
 class Connector:
     """A weight matrix from one cluster to another, of shape (n of target, n of source).
@@ -84,6 +87,7 @@ class Connector:
         return f"{self.weights}: {self.source} → {self.target}{late}{', blocked' if self.blocked else ''}"
 
 
+@explained("Topology([Cluster('x', 2), …], [Connector('x', 'y'), …])")
 @dataclass(frozen=True)
 class Topology:
     """Clusters and connectors that fit together.
@@ -93,7 +97,7 @@ class Topology:
     silent: clusters that nothing leads to though they are no inputs: their net input is 0.
     After construction: connectors have names of weights, `order` lists the clusters so that signals flow forward, and
     `shapes` gives the shape of every weight. Raises ValueError, naming it, for a name twice, an unknown cluster, sizes
-    that do not fit, a cycle, a cluster that nothing reaches. Source: C4, C5.
+    that do not fit, a cycle, a cluster that nothing reaches, TypeError for what is no list of such. Source: C4, C5.
     """
 
     clusters: tuple[Cluster, ...]
@@ -111,6 +115,8 @@ class Topology:
             _set(self, what, _all_of(kind, getattr(self, what), what))
         for what in ("inputs", "outputs", "silent"):
             given = getattr(self, what)
+            if not isinstance(given, Iterable):
+                raise TypeError(f"{what} must be names of clusters, as ('x',), not {given!r}")
             _set(self, what, (given,) if isinstance(given, str) else tuple(given))
         by_name = {c.name: c for c in self.clusters}
         if len(by_name) < len(self.clusters):
@@ -216,6 +222,8 @@ def _set(topology: Topology, name: str, value: object) -> None:
 
 def _all_of(kind: type, given: Any, what: str) -> tuple[Any, ...]:
     """The given things as a tuple, if all are of the kind."""
+    if not isinstance(given, Iterable):
+        raise TypeError(f"{what} must be a list, [{kind.__name__}(…), …], not {given!r}")
     things = tuple(given)
     for thing in things:
         if not isinstance(thing, kind):
