@@ -436,7 +436,7 @@ def test_what_cannot_be_trained_is_refused(
     ("text", "message"),
     [
         ('{"loss": "absolute"}', "'label' holds labels, which absolute does not measure; take cross_entropy"),
-        ('{"hiden": [3]}', "m.json: metaparameters have no field 'hiden'; they have hidden"),
+        ('{"hiden": [3]}', "m.json: metaparameters have no field 'hiden': write hidden; they have hidden"),
         ('{"eta": -1}', "m.json: Metaparameters.eta must lie in [0, ∞), not be -1"),
         ("[1]", "m.json: metaparameters must be an object with fields, not [1]"),
         ("{", "m.json: metaparameters: this is no JSON"),

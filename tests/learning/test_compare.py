@@ -150,7 +150,7 @@ def test_warnings_of_the_processes_are_told_once() -> None:
     [
         ({}, {}, r"compare needs variants, a dict name → Metaparameters"),
         (["a"], {}, r"compare needs variants, a dict name → Metaparameters"),
-        ({"a": {"lr": 1}}, {}, r"metaparameters have no field 'lr'"),
+        ({"a": {"lr": 1}}, {}, r"metaparameters have no field 'lr': write eta"),
         ({"a": {"eta": -1}}, {}, r"Metaparameters\.eta must lie in"),
         ({"a": {}}, {"seeds": 0}, r"seeds must lie in \[1, ∞\), not be 0"),
         ({"a": {}}, {"seeds": [1, 1]}, r"seeds must be different, and at least one: \(1, 1\)"),

@@ -200,7 +200,7 @@ def test_a_wrong_value_is_refused_with_field_value_and_what_is_allowed(given: di
         ({"blocked": 3}, r"Metaparameters\.blocked must be pairs \(source, target\)"),
         ({"rule": Adam}, r"Metaparameters\.rule must be one of gradient_descent, .* or such a rule itself"),
         ({"rule": Cosine(0.1, 5)}, r"Metaparameters\.rule must be one of"),
-        ({"rule": {"name": "adam", "gamma": 1}}, r"learning rule adam has no field 'gamma'; it has eta"),
+        ({"rule": {"name": "adam", "gamma": 1}}, r"Adam has no argument 'gamma'; it is called as Adam\(eta=0\.001"),
         ({"schedule": 0.1}, r"Metaparameters\.schedule must be one of constant"),
         ({"batch_size": 2.0}, r"Metaparameters\.batch_size must be a whole number, not 2\.0"),
         ({"epochs": "9"}, r"Metaparameters\.epochs must be a whole number, not '9'"),
@@ -214,7 +214,7 @@ def test_a_value_of_another_type_is_refused(given: dict[str, Any], message: str)
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"hiden": [8]}', r"metaparameters have no field 'hiden'; they have hidden, activation, "),
+        ('{"hiden": [8]}', r"metaparameters have no field 'hiden': write hidden; they have hidden, activation, "),
         ('{"schema": 2}', r"metaparameters of schema 2 cannot be read here; this version reads 1"),
         ('{"schema": true}', r"metaparameters of schema True cannot be read"),
         ('{"eta": 0.1, "eta": 0.2}', r"the field 'eta' is there twice"),
@@ -239,8 +239,22 @@ def test_fields_missing_in_json_have_their_defaults() -> None:
 
 def test_changes_are_refused_where_there_is_no_such_field() -> None:
     assert Metaparameters().changed({"eta": 0.5}) == Metaparameters(eta=0.5)
-    with pytest.raises(ValueError, match=r"metaparameters have no field 'lr'; they have"):
+    with pytest.raises(ValueError, match=r"metaparameters have no field 'lr': write eta; they have"):
         Metaparameters().changed({"lr": 0.5})
+    with pytest.raises(ValueError, match=r"metaparameters have no field 'rounds'; they have"):
+        Metaparameters().changed({"rounds": 5})
+
+
+@pytest.mark.parametrize(
+    ("name", "way_out"),
+    [("lr", "eta"), ("optimizer", "rule"), ("random_state", "seed"), ("rng", "seed"), ("hidden_layer_sizes", "hidden")],
+)
+def test_a_name_that_other_libraries_use_is_told_the_name_of_the_field(name: str, way_out: str) -> None:
+    text = (
+        rf"Metaparameters has no argument '{name}': write {way_out}=; it is called as Metaparameters\(hidden=\(8,\), "
+    )
+    with pytest.raises(TypeError, match=text):
+        Metaparameters(**{name: 1})
 
 
 def test_they_are_frozen_and_hold_plain_data() -> None:

@@ -765,14 +765,28 @@ def test_its_name_and_fields_as_json_make_it_again(it: Rule) -> None:
 
 def test_an_unknown_rule_is_refused_with_those_that_exist() -> None:
     with pytest.raises(
-        ValueError, match=r"unknown learning rule 'sgd'; choose one of gradient_descent, momentum, .*rprop"
+        ValueError,
+        match=r"unknown learning rule 'sgd'; perhaps 'gradient_descent' is meant; choose one of grad.*, rprop",
     ):
         rule("sgd")
 
 
 def test_an_unknown_field_is_refused_with_those_that_exist() -> None:
-    with pytest.raises(TypeError, match="learning rule momentum has no field 'rho'; it has eta, beta"):
+    text = r"Momentum has no argument 'rho'; it is called as Momentum\(eta=0.01, beta=0.9\)"
+    with pytest.raises(TypeError, match=text):
         rule("momentum", rho=0.9)
+    with pytest.raises(TypeError, match=text):
+        Momentum(rho=0.9)  # type: ignore[call-arg]
+
+
+@each_rule
+def test_a_rule_says_that_what_others_call_a_learning_rate_is_its_eta(name: str) -> None:
+    kind = RULES[name].__name__
+    for other in ("lr", "learning_rate", "Eta"):
+        with pytest.raises(
+            TypeError, match=rf"^{kind} has no argument '{other}': write eta=; it is called as {kind}\("
+        ):
+            RULES[name](**{other: 0.1})
 
 
 @each_rule
@@ -796,7 +810,7 @@ def test_the_rules_import_nothing_of_the_engine(module: Any) -> None:
     tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
     relative = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level}
     absolute = {a.name for node in ast.walk(tree) if isinstance(node, ast.Import) for a in node.names}
-    assert relative <= {"fields"}
+    assert relative <= {"fields", "misnamed"}
     assert absolute <= {"numpy"}
 
 

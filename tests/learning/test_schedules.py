@@ -261,8 +261,17 @@ def test_an_unknown_schedule_is_refused_with_those_that_exist() -> None:
 
 
 def test_an_unknown_field_is_refused_with_those_that_exist() -> None:
-    with pytest.raises(TypeError, match="schedule cosine has no field 'period'; it has eta, total, eta_min"):
+    with pytest.raises(
+        TypeError, match=r"Cosine has no argument 'period'; it is called as Cosine\(eta, total, eta_min="
+    ):
         schedule("cosine", period=3)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_every_schedule_says_how_it_is_called(name: str) -> None:
+    kind = SCHEDULES[name].__name__
+    with pytest.raises(TypeError, match=rf"^{kind} has no argument 'rounds'; it is called as {kind}\("):
+        SCHEDULES[name](rounds=3)
 
 
 def test_a_missing_field_is_refused_with_its_name() -> None:

@@ -286,6 +286,43 @@ def test_what_is_of_another_type_is_refused(options: dict[str, Any], message: st
         train(MLP([2, 3, 1]), (X, TARGET), **options)
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"eta": 0.1},
+            r"train has no argument 'eta': write rule=tl\.Adam\(eta=…\), or another rule; it is called as train\(",
+        ),
+        ({"lr": 0.1}, r"train has no argument 'lr': write rule=tl\.Adam\(eta=…\), or another rule"),
+        ({"momentum": 0.9}, r"train has no argument 'momentum': write rule=tl\.Momentum\(beta=…\), or another rule"),
+        (
+            {"optimizer": "adam"},
+            r"train has no argument 'optimizer': write rule=; it is called as train\(net, patterns, \*",
+        ),
+        ({"seed": 1}, r"train has no argument 'seed': write rng="),
+        ({"batchsize": 1}, r"train has no argument 'batchsize': write batch_size="),
+        (
+            {"shuffle": True},
+            r"train has no argument 'shuffle'; it is called as train\(net, patterns, \*, rule='gradient_de",
+        ),
+    ],
+    ids=lambda given: ", ".join(given) if isinstance(given, dict) else "",
+)
+def test_an_argument_that_there_is_not_is_told_which_there_are(options: dict[str, Any], message: str) -> None:
+    net = MLP([2, 3, 1])
+    before = net.w.tobytes()
+    with pytest.raises(TypeError, match=message):
+        train(net, (X, TARGET), **options)
+    assert net.w.tobytes() == before
+
+
+def test_inputs_and_targets_that_are_no_pair_are_told_that_they_are_one() -> None:
+    with pytest.raises(
+        TypeError, match=r"train: too many positional arguments; it is called as train\(net, \(x, target\), "
+    ):
+        train(MLP([2, 3, 1]), X, TARGET)  # type: ignore[call-arg, misc, arg-type]
+
+
 def test_patterns_may_be_any_object_that_has_inputs_and_targets() -> None:
     alike = [MLP([2, 3, 1], rng=0) for _ in range(2)]
     train(alike[0], SimpleNamespace(inputs=X, targets=TARGET), epochs=2)

@@ -2,6 +2,6 @@
 
 Read it in this order: op (what an operation is), tensor (how a node comes about), walk (how the
 error flows back), primitives (the engine's own operations), recording (on or off). Leave for later:
-values, tree, leaving, methods and misnamed, which keep bad input, containers, conversions, ndarray
-methods and unknown names out of the way of the rest, and debug, which looks on.
+values, tree, leaving and methods, which keep bad input, containers, conversions and ndarray methods
+out of the way of the rest, and debug, which looks on.
 """

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from .misnamed import nearest
+from ..misnamed import nearest
 from .recording import here, user_expression
 
 Rule = Callable[..., Any] | float | None

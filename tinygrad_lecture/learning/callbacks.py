@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..misnamed import explained
 from .fields import COUNT, NOT_NEGATIVE, Checked, number, whole
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def watched(training: Training) -> list[float]:
     return [v for v in held_out if v is not None] or training.history.error
 
 
+@explained()
 @dataclass(frozen=True, slots=True)
 class EarlyStopping(Checked):
     """Stop when the error (on validation, where there is one) has not fallen for a number of epochs.

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.recording import user_frame
+from ..misnamed import explained
 from .experiment import sizes
 from .fields import COUNT, NOT_NEGATIVE, whole_number
 from .history import History
@@ -172,6 +174,7 @@ class Comparison:
         return fig
 
 
+@explained("compare({'Adam': {'rule': 'adam'}, 'plain': {}}, (x, target), seeds=3)")
 def compare(
     variants: Mapping[str, Metaparameters | Mapping[str, Any]],
     patterns: Any,
@@ -210,7 +213,7 @@ def compare(
             errors = [] if reply.history is None else reply.history.error[-1:]  # none of no epochs
             bar.advance(n, "failed" if reply.failure else "".join(f"error {error:.4g}" for error in errors))
     for text in sorted({text for reply in replies for text in reply.warnings}):
-        warnings.warn(text, stacklevel=2)
+        warnings.warn(text, stacklevel=1 + len(user_frame()[1]))
     runs = [Run(m.seed, reply.history, reply.failure) for m, reply in zip(jobs, replies, strict=True)]
     k = len(numbers)
     done = [Variant(name, m, tuple(runs[i * k : (i + 1) * k])) for i, (name, m) in enumerate(made.items())]

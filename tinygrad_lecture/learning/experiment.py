@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..misnamed import explained
 from ..nn.losses import LOSSES
 from ..nn.network import Network
 from .callbacks import Callback
@@ -18,6 +19,7 @@ from .train import course
 from .training import Training
 
 
+@explained("train_with(tl.Metaparameters(hidden=(8,)), (x, target))")
 def train_with(
     metaparameters: Metaparameters,
     patterns: Any,

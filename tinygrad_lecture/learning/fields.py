@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from ..misnamed import chosen
+
 T = TypeVar("T", bound="Checked")
 
 
@@ -77,14 +79,7 @@ class Checked:
 
 def made(table: Mapping[str, type[T]], what: str, name: str, given: Mapping[str, Any]) -> T:
     """The entry of a table by its name, or its class's, made with the given fields; errors list what there is."""
-    by_class = {kind.__name__: kind for kind in table.values()}
-    if name not in table and name not in by_class:
-        raise ValueError(f"unknown {what} {name!r}; choose one of {', '.join(table)}")
-    kind = table.get(name) or by_class[name]
-    known = {f.name: f for f in fields(kind)}
-    unknown = [key for key in given if key not in known]
-    if unknown:
-        raise TypeError(f"{what} {name} has no field {unknown[0]!r}; it has {', '.join(known)}")
+    kind = next((kind for kind in table.values() if kind.__name__ == name), None) or chosen(table, what, name)
     return kind(**given)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..misnamed import explained, nearest
 from ..nn.activations import ACTIVATIONS
 from ..nn.init import INITS
 from ..nn.losses import LOSSES
@@ -30,6 +31,7 @@ DTYPES = ("float64", "float32")
 Pairs = tuple[tuple[str, str], ...]
 
 
+@explained(rng="write seed=", sizes="write hidden=")
 @dataclass(frozen=True, slots=True)
 class Metaparameters(Checked):
     """Every choice that is made before learning begins: the topology, and how it learns.
@@ -209,7 +211,8 @@ def known(given: Mapping[str, Any]) -> None:
     names = [f.name for f in fields(Metaparameters)]
     for name in given:
         if name not in names:
-            raise ValueError(f"metaparameters have no field {name!r}; they have {', '.join(names)}")
+            say = "".join(f": write {meant}" for meant in nearest(str(name), names))
+            raise ValueError(f"metaparameters have no field {name!r}{say}; they have {', '.join(names)}")
 
 
 def _set(m: Metaparameters, **values: Any) -> None:

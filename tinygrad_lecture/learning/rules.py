@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from ..misnamed import explained
 from .fields import ABOVE_1, INNER_SHARE, NOT_NEGATIVE, POSITIVE, SHARE, Checked, flag, made, number
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -68,6 +69,7 @@ class Rule(Checked, ABC):
         """
 
 
+@explained()
 @dataclass(frozen=True)
 class GradientDescent(Rule):
     """Steepest descent: Δw = −η g.
@@ -85,6 +87,7 @@ class GradientDescent(Rule):
         return -_like(eta, w) * g, {}
 
 
+@explained()
 @dataclass(frozen=True)
 class Momentum(Rule):
     """Descent with a memory: v ← β v + g, Δw = −η v, v = 0 at first.
@@ -107,6 +110,7 @@ class Momentum(Rule):
         return -_like(eta, w) * v, {"v": v}
 
 
+@explained()
 @dataclass(frozen=True)
 class Nesterov(Momentum):
     """Momentum that looks ahead: v ← β v + g, Δw = −η (g + β v), v = 0 at first.
@@ -123,6 +127,7 @@ class Nesterov(Momentum):
         return -_like(eta, w) * (g + self.beta * v), {"v": v}
 
 
+@explained()
 @dataclass(frozen=True)
 class VarioEta(Rule):
     """A rate for each weight, small where the g_t differ: Δw = −η / (σ + ε) g, σ = √(1/T Σ_t (g_t − g)²).
@@ -164,6 +169,7 @@ class VarioEta(Rule):
         return -_like(eta, w) * g / (np.sqrt(variance) + self.epsilon), state
 
 
+@explained()
 @dataclass(frozen=True)
 class RMSprop(Rule):
     """A rate for each weight by the size of its gradients: s ← ρ s + (1 − ρ) g², Δw = −η g / (√s + ε), s = 0 at first.
@@ -203,6 +209,7 @@ class RMSprop(Rule):
         return -_like(eta, w) * v, new
 
 
+@explained()
 @dataclass(frozen=True)
 class Adagrad(Rule):
     """A rate for each weight that falls with its gradients so far: s ← s + g², Δw = −η g / (√s + ε), s = 0 at first.
@@ -224,6 +231,7 @@ class Adagrad(Rule):
         return -_like(eta, w) * g / (np.sqrt(s) + self.epsilon), {"sum": s}
 
 
+@explained()
 @dataclass(frozen=True)
 class Adam(Rule):
     """Momentum and a rate for each weight: Δw = −η m̂ / (√v̂ + ε), m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ).
@@ -255,6 +263,7 @@ class Adam(Rule):
         return -_like(eta, w) * m_hat / (np.sqrt(v_hat) + self.epsilon), {"m": m, "v": v, "t": t}
 
 
+@explained()
 @dataclass(frozen=True)
 class AdamW(Adam):
     """Adam, and weights that decay by themselves: Δw = −η λ w − η m̂ / (√v̂ + ε).
@@ -272,6 +281,7 @@ class AdamW(Adam):
         return delta - _like(eta, w) * self.weight_decay * w, state
 
 
+@explained()
 @dataclass(frozen=True)
 class Rprop(Rule):
     """Steps by signs alone: Δw = −Δ sign(g), where Δ ← η⁺ Δ while the sign stays and Δ ← η⁻ Δ when it changes.

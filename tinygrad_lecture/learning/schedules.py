@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from math import cos, pi
 from typing import Any
 
+from ..misnamed import explained
 from .fields import COUNT, FACTOR, NOT_NEGATIVE, Checked, made, named, number, whole, whole_number
 
 
@@ -30,6 +31,7 @@ class Schedule(Checked, ABC):
         return named(SCHEDULES, self)
 
 
+@explained()
 @dataclass(frozen=True)
 class Constant(Schedule):
     """η(k) = η: the same for all updates.
@@ -43,6 +45,7 @@ class Constant(Schedule):
         return self.eta
 
 
+@explained()
 @dataclass(frozen=True)
 class StepDecay(Schedule):
     """η(k) = η factor^⌊k / every⌋: constant for a while, then smaller by a factor, again and again.
@@ -60,6 +63,7 @@ class StepDecay(Schedule):
         return float(self.eta * self.factor ** (step // self.every))
 
 
+@explained()
 @dataclass(frozen=True)
 class Exponential(Schedule):
     """η(k) = η factor^(k / every): `StepDecay` without its jumps.
@@ -77,6 +81,7 @@ class Exponential(Schedule):
         return float(self.eta * self.factor ** (step / self.every))
 
 
+@explained()
 @dataclass(frozen=True)
 class Cosine(Schedule):
     """η(k) = η_min + ½ (η − η_min) (1 + cos(π k / total)) until k = total, η_min from there on.
@@ -98,6 +103,7 @@ class Cosine(Schedule):
         return share * self.eta + (1.0 - share) * self.eta_min
 
 
+@explained()
 @dataclass(frozen=True)
 class WarmUp(Schedule):
     """η(k) = (k + 1) / (steps + 1) · then(0) for k < steps, then(k − steps) from there on: a linear start.

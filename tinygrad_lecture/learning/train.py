@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..misnamed import explained
 from ..nn.losses import Loss
 from ..nn.network import Network
 from .callbacks import Callback, listed
@@ -18,6 +19,11 @@ from .training import NotFiniteError as NotFiniteError
 from .training import Training
 
 
+@explained(
+    "train(net, (x, target), rule=tl.Adam(eta=0.01), epochs=200)",
+    eta="write rule=tl.Adam(eta=…), or another rule",
+    beta="write rule=tl.Momentum(beta=…), or another rule",
+)
 def train(
     net: Network,
     patterns: Any,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.misnamed import chosen
+from ..misnamed import chosen
 from ..rules.network import logistic, relu, softplus
 
 

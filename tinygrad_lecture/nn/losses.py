@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.misnamed import chosen
 from ..engine.tensor import Tensor
 from ..engine.values import Array
+from ..misnamed import chosen
 from ..rules.network import cross_entropy, log_softmax, softplus, squared_error
 
 

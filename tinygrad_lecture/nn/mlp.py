@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.misnamed import explained
+from ..misnamed import explained
 from .activations import activation as activation_of
 from .network import Network
 from .topology import ONE, Cluster, Connector, Topology

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..engine.misnamed import explained
 from ..engine.tensor import Tensor
 from ..engine.values import Array
+from ..misnamed import explained
 from ..rules.network import linear
 from .activations import activation
 from .init import initial_weights

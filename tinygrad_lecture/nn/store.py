@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.misnamed import explained
+from ..misnamed import explained
 from .files import DamagedFile, read, write
 from .mlp import MLP
 from .network import Network

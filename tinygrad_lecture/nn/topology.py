@@ -11,7 +11,7 @@ from itertools import count
 from operator import index
 from typing import Any
 
-from ..engine.misnamed import explained
+from ..misnamed import explained
 from .activations import activation
 from .order import in_order
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from ..engine.leaving import refuse_while_recording
-from ..engine.misnamed import explained
 from ..engine.primitives import local_rule
 from ..engine.tensor import Tensor
 from ..engine.tree import Rebuild, flatten, paths
 from ..engine.values import Array
+from ..misnamed import explained
 from .arguments import must_call, name_of, shown
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.misnamed import explained
 from ..engine.tensor import Tensor
 from ..engine.walk import arriving
+from ..misnamed import explained
 from .arguments import chosen_places, must_call, name_of, places_among, plain_tree, run
 
 

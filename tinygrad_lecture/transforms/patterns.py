@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.misnamed import explained
 from ..engine.recording import current
 from ..engine.tensor import Tensor
 from ..engine.tree import flatten, tree_map
 from ..engine.values import Array
+from ..misnamed import explained
 from .arguments import must_call, name_of, run
 from .gradient import grad, scalar
 from .locality import by_locality, close, raw

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.misnamed import explained
 from ..engine.tensor import Tensor
 from ..engine.tree import flatten, tree_map
 from ..engine.values import Array
 from ..engine.walk import arriving
+from ..misnamed import explained
 from .arguments import (
     Run,
     alike,

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.misnamed import explained
 from ..engine.primitives import cast, odot
 from ..engine.recording import enclosed, unchecked
 from ..engine.tensor import Tensor, leaf
 from ..engine.values import Array
 from ..engine.walk import errors_at_ends, promoted, walk
+from ..misnamed import explained
 from .arguments import (
     alike,
     detached,

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import tinygrad_lecture as tl
-from tinygrad_lecture.engine.misnamed import ELSEWHERE, chosen, explained, nearest
 from tinygrad_lecture.learning.rules import RULES
+from tinygrad_lecture.misnamed import ELSEWHERE, chosen, explained, nearest
 from tinygrad_lecture.nn.activations import ACTIVATIONS
 from tinygrad_lecture.nn.init import INITS
 from tinygrad_lecture.nn.losses import LOSSES
@@ -65,6 +65,19 @@ def test_who_calls_with_other_arguments_than_there_are_is_told_how_it_is_called(
     assert str(caught.value) == text
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(kind.__name__ for kind in RULES.values()),
+        *("Cluster", "Connector", "EarlyStopping", "MLP", "Metaparameters", "Network", "compare", "load", "train"),
+        *("train_with", "grad", "value_and_grad", "vjp", "jvp", "jacobian", "hessian", "hvp", "per_pattern_grad"),
+    ],
+)
+def test_what_is_called_to_build_to_learn_and_to_differentiate_says_how_it_is_called(name: str) -> None:
+    with pytest.raises(TypeError, match=rf"^{name} has no argument 'frobnicate'; it is called as {name}\("):
+        getattr(tl, name)(frobnicate=1)
 
 
 def test_an_error_from_within_comes_through_as_it_is() -> None:

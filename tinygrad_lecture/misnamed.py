@@ -18,6 +18,7 @@ ELSEWHERE = {
     **dict.fromkeys(("max_iter", "n_epochs"), "epochs"),
     **dict.fromkeys(("layers", "hidden_layer_sizes"), "sizes"),
     **dict.fromkeys(("units", "size", "neurons"), "n"),
+    **dict.fromkeys(("act", "nonlinearity"), "activation"),
     "momentum": "beta",
     "betas": "beta1",
     "eps": "epsilon",
