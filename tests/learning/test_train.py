@@ -243,7 +243,12 @@ NAN = np.where(np.arange(13)[:, None] == 4, np.nan, X)
         (SimpleNamespace(targets=TARGET), {}, r"patterns must be a pair .*, or have \.inputs and \.targets"),
         ((0.5, 0.5), {}, r"patterns: there are none"),
         ((X.astype(str), TARGET), {}, r"patterns: inputs must be numbers, not <U"),
-        ((X[:, :1], TARGET), {}, r"the net has 2 inputs"),
+        ((X[:, :1], TARGET), {}, r"^patterns: x has shape \(13, 1\), but the net has 2 inputs: the last axis must"),
+        (
+            (X, TARGET),
+            {"validation": (X[:, :1], TARGET)},
+            r"^validation: x has shape \(13, 1\), but the net has 2 inputs",
+        ),
         ((X, TARGET[:, 0]), {}, r"outputs have shape \(13, 1\), targets \(13,\).*; write target\[:, None\]"),
         ((X, X), {}, r"patterns: squared_error: outputs have shape \(13, 1\), targets \(13, 2\)"),
         ((X, TARGET), {"validation": (X, TARGET[:, 0])}, r"validation: squared_error: outputs"),

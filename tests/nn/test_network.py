@@ -343,14 +343,21 @@ def test_a_net_that_is_put_together_otherwise_is_told_how(make: Any, error: type
 
 def test_inputs_that_do_not_fit_each_other_are_refused() -> None:
     net = Network([Cluster("a", 1), Cluster("b", 1), Cluster("y", 1)], [Connector("a", "y"), Connector("b", "y")])
-    with pytest.raises(ValueError, match="this net has several inputs: give a dict with a, b"):
+    with pytest.raises(
+        ValueError, match="inputs: give a dict with a, b; a, b are inputs because no connector leads to them"
+    ):
         net(np.ones((3, 1)))
     with pytest.raises(ValueError, match=r"different numbers of patterns: a \(3, 1\), b \(4, 1\)"):
         net({"a": np.ones((3, 1)), "b": np.ones((4, 1))})
     with pytest.raises(ValueError, match=r"x\['b'\] has shape \(3, 2\), but the net has 1 inputs"):
         net({"a": np.ones((3, 1)), "b": np.ones((3, 2))})
-    with pytest.raises(ValueError, match="inputs a were given, the net has a, b"):
+    with pytest.raises(
+        ValueError, match=r"a were given, the net has a, b; b is an input because no connector leads to it$"
+    ):
         net({"a": np.ones((3, 1))})
+    declared = Network(net.topology.clusters, net.topology.connectors, inputs=("a", "b"))
+    with pytest.raises(ValueError, match=r"this net has several inputs: give a dict with a, b$"):
+        declared(np.ones((3, 1)))
 
 
 def test_a_topology_makes_the_same_net_as_its_parts() -> None:

@@ -248,6 +248,10 @@ class Training:
             if not all(np.all(np.isfinite(part)) for part in parts(side)):
                 raise ValueError(f"{what}: {name} are too large for the {dtype} weights of this net; standardise them")
         T = how_many(x)
+        try:
+            self.net.inputs_of(x)
+        except ValueError as error:
+            raise ValueError(f"{what}: {error}") from error
         out = tree_map(lambda o: np.broadcast_to(o, (T, *o.shape[1:])), self.net(some(x, slice(0, 1))))
         try:
             self.loss.must_fit(out, target)

@@ -174,7 +174,7 @@ class Network:
 
     def activity(self, x: Any, parameters: Mapping[str, Array] | None = None) -> dict[str, Any]:
         """The outputs out_j of every cluster by name, (T, n) each; arguments and errors as for calling the net."""
-        outs = self._inputs(x)
+        outs = self.inputs_of(x)
         if parameters is None:
             # what is recorded must notice when the weights are written later on
             recorded = any(isinstance(a, Tensor) for a in outs.values())
@@ -197,7 +197,7 @@ class Network:
         that do not fit. Source: C1.
         """
         measure = loss_of(loss) if isinstance(loss, str) else loss
-        outs = self._inputs({k: _leaf(a) for k, a in x.items()} if isinstance(x, Mapping) else _leaf(x))
+        outs = self.inputs_of({k: _leaf(a) for k, a in x.items()} if isinstance(x, Mapping) else _leaf(x))
         for name, a in outs.items():
             if np.ndim(a) != 2:
                 raise ValueError(f"{name} has shape {np.shape(a)}; it must be (T, n), a single pattern as x[None]")
@@ -213,8 +213,8 @@ class Network:
         errors = [measure(out, _array(target[name])) for name, out in found.items()]
         return sum(errors[1:], errors[0]), nets, outs
 
-    def _inputs(self, x: Any) -> dict[str, Any]:
-        """What the user gave, by input cluster, each checked against its size."""
+    def inputs_of(self, x: Any) -> dict[str, Any]:
+        """What each input cluster gets of x, by name, without a run; arguments and errors as for calling the net."""
         names = self.topology.inputs
         usual = len(names) == 1 and self.steps is None and x.__class__ in (np.ndarray, Tensor)
         if usual and x.shape[-1:] == (self.topology[names[0]].n,):
@@ -225,12 +225,15 @@ class Network:
         else:
             wanted = names if self.steps is None else tuple(sequences)
             if len(wanted) > 1:
-                raise ValueError(f"this net has several inputs: give a dict with {', '.join(wanted)}")
+                raise ValueError(
+                    f"this net has several inputs: give a dict with {', '.join(wanted)}{self.topology.unasked(wanted)}"
+                )
             given = {wanted[0]: _array(x)}
         if sequences and set(given) == set(sequences):
             given = {copy: a for name in sequences for copy, a in self._over_time(given[name], sequences[name]).items()}
         if set(given) != set(names):
-            raise ValueError(f"inputs {', '.join(map(str, given))} were given, the net has {', '.join(names)}")
+            missing = self.topology.unasked(name for name in names if name not in given)
+            raise ValueError(f"inputs {', '.join(map(str, given))} were given, the net has {', '.join(names)}{missing}")
         for name, a in given.items():
             n = self.topology[name].n
             if np.shape(a)[-1:] != (n,):

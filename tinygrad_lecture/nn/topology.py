@@ -108,6 +108,7 @@ class Topology:
     order: tuple[str, ...] = field(init=False, repr=False, compare=False)
     shapes: dict[str, tuple[int, ...]] = field(init=False, repr=False, compare=False)
     _by_name: dict[str, Cluster] = field(init=False, repr=False, compare=False)
+    _declared: tuple[str, ...] = field(init=False, repr=False, compare=False)
     _into: dict[str, list[Connector]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -131,6 +132,7 @@ class Topology:
         _set(self, "_by_name", by_name)
         _set(self, "connectors", _named(self.connectors))
         _set(self, "shapes", _shapes(self.connectors, by_name))
+        _set(self, "_declared", self.inputs)
         _set(self, "inputs", self._ends("inputs", {c.target for c in self.connectors}))
         for c in self.connectors:
             if c.target in self.inputs:
@@ -153,6 +155,14 @@ class Topology:
     def into(self, target: str) -> list[Connector]:
         """The connectors that lead to a cluster and let signals pass."""
         return self._into[target]
+
+    def unasked(self, names: Iterable[str]) -> str:
+        """For errors: that some of these clusters are inputs though nobody has said so; empty where none is."""
+        found = [name for name in names if name in self.inputs and name not in self._declared]
+        if not found:
+            return ""
+        are, them = ("is an input", "it") if len(found) == 1 else ("are inputs", "them")
+        return f"; {', '.join(found)} {are} because no connector leads to {them}"
 
     def side_by_side(self) -> list[tuple[str, ...]]:
         """The matrices that feed one cluster together, for each cluster: its neurons sum over all their columns."""
