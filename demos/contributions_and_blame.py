@@ -4,9 +4,12 @@ Forward, the net input of the output is the sum of contributions w·out. Backwar
 connections in the same proportion; what arrives at a hidden neuron is what it has to answer for.
 """
 
+import common
 import numpy as np
 
 import tinygrad_lecture as tl
+
+common.options(__doc__, figure=False)  # it has none but --help
 
 W1 = tl.Tensor([[0.4, -0.6], [-0.3, 0.8], [0.9, 0.2]], requires_grad=True)  # row = hidden neuron, column = input
 b1 = tl.Tensor([0.1, -0.2, 0.3], requires_grad=True)

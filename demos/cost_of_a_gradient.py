@@ -5,12 +5,14 @@ connections, so that it costs a few such units whatever the number of weights; d
 python demos/cost_of_a_gradient.py --figure cost.png draws both.
 """
 
-import sys
 from time import perf_counter
 
+import common
 import numpy as np
 
 import tinygrad_lecture as tl
+
+options = common.options(__doc__)
 
 STEP = 1e-6
 
@@ -66,7 +68,7 @@ for width in (7, 22, 70, 223, 707):
     )
 print("\nThe gradient stays a small constant; differences grow with the number of weights.")
 
-if sys.argv[1:2] == ["--figure"]:
+if options.figure:
     from tinygrad_lecture.show.plots import figure, legend
 
     fig, axes = figure()
@@ -75,4 +77,4 @@ if sys.argv[1:2] == ["--figure"]:
     axes.plot(weights, gradients, "o-", markersize=9, label="backpropagation")
     axes.set(xscale="log", yscale="log", xlabel="weights", ylabel="time (forward passes)", ylim=(0.5, None))
     legend(axes)
-    fig.savefig(sys.argv[2])
+    fig.savefig(options.figure)

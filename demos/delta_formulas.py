@@ -4,12 +4,14 @@ y = f₂(W₂ f₁(W₁ x + b₁) + b₂) with f₁ = tanh and f₂ the logistic
 python demos/delta_formulas.py --figure delta.png draws the two beside each other.
 """
 
-import sys
 from math import cosh, exp, tanh
 
+import common
 import numpy as np
 
 import tinygrad_lecture as tl
+
+options = common.options(__doc__)
 
 x, target = [1.0, -0.5], 0.9
 W1, b1 = [[0.4, -0.6], [-0.3, 0.8]], [0.1, -0.2]  # W1[j][i] leads from input i to hidden neuron j
@@ -66,7 +68,7 @@ for name, head, foot, automatic in rows:
 worst = max(abs(automatic - head * foot) / abs(head * foot) for _, head, foot, automatic in rows)
 print(f"\nThe {len(rows)} automatic gradients are the δ formulas, to {worst:.0e} of their size: rounding.")
 
-if sys.argv[1:2] == ["--figure"]:
+if options.figure:
     from tinygrad_lecture.show.plots import figure, legend
 
     fig, axes = figure(size=(12.0, 5.5))
@@ -76,4 +78,4 @@ if sys.argv[1:2] == ["--figure"]:
     )
     axes.set(xlabel="weight, or bias", ylabel="∂E/∂w", xticks=range(9), xticklabels=[row[0] for row in rows])
     legend(axes)
-    fig.savefig(sys.argv[2])
+    fig.savefig(options.figure)

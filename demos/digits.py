@@ -3,21 +3,23 @@
 64-64-10 nets, softmax and cross-entropy. Fixed split: patterns 0 to 1199 are learnt, the last 597 tested; mean and σ of
 the pixels are those of the patterns learnt. Each library runs as it comes, and as chosen for it among CHOICES by
 training patterns alone: 0 to 899 are learnt, 900 to 1199 read, and the best mean over three seeds wins.
-python demos/digits.py --figure digits.png draws all seeds and what is misread; --small takes every twelfth pattern.
+python demos/digits.py --figure digits.png draws all seeds and what is misread.
 """
 
 import os
-import sys
 import warnings
 from time import process_time
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy comes: these products are too small to share
+import common
 import numpy as np
 
 import tinygrad_lecture as tl
 from tinygrad_lecture.data import load_digits, standardise
 
-step, SEEDS, TRIALS, V, T = (12, 2, 1, 75, 100) if "--small" in sys.argv else (1, 20, 3, 900, 1200)
+options = common.options(__doc__, small="take every twelfth pattern, and two seeds")
+
+step, SEEDS, TRIALS, V, T = (12, 2, 1, 75, 100) if options.small else (1, 20, 3, 900, 1200)
 x, target = load_digits().inputs.reshape(-1, 64)[::step], load_digits().targets[::step]
 RULES = (tl.Adam(0.001), tl.Adam(0.01), tl.Momentum(0.01), tl.Momentum(0.03))
 CHOICES = [(f, rule, 20) for f in ("tanh", "relu") for rule in RULES]  # 20 epochs in batches of 32
@@ -26,7 +28,9 @@ CHOICES = [(f, rule, 20) for f in ("tanh", "relu") for rule in RULES]  # 20 epoc
 def lecture(learnt, inputs, seed, f="tanh", rule="gradient_descent", epochs=100):
     """What a net trained with tl.train reads in the inputs."""
     net = tl.MLP([64, 64, 10], activation=f, rng=seed)
-    tl.train(net, learnt, rule=rule, loss="cross_entropy", batch_size=32, epochs=epochs, rng=seed)
+    history = tl.train(net, learnt, rule=rule, loss="cross_entropy", batch_size=32, epochs=epochs, rng=seed)
+    if history.interrupted:
+        raise KeyboardInterrupt  # Ctrl-C ended this training alone
     return np.argmax(net(inputs), axis=1)
 
 
@@ -35,6 +39,7 @@ def scikit(learnt, inputs, seed, f="relu", rule=None, epochs=200):
     from sklearn.neural_network import MLPClassifier
 
     warnings.filterwarnings("ignore", "Stochastic Optimizer")  # told where the number of epochs ends it
+    warnings.filterwarnings("error", "Training interrupted")  # told where Ctrl-C does; the next would begin
     how = {"batch_size": 32, "learning_rate_init": rule.eta, "n_iter_no_change": epochs} if rule else {}
     how |= {"solver": "sgd", "nesterovs_momentum": False} if isinstance(rule, tl.Momentum) else {}
     return MLPClassifier((64,), activation=f, max_iter=epochs, random_state=seed, **how).fit(*learnt).predict(inputs)
@@ -60,7 +65,7 @@ for name, reader in {"tl.train": lecture, "MLPClassifier": scikit}.items():
         (low, middle, high), (quick, usual, slow) = np.quantile([r[:2] for r in found], [0.25, 0.5, 0.75], axis=0).T
         print(f"{row:36} right {middle:.1f} % [{low:.1f}-{high:.1f}]   seconds {usual:.2f} [{quick:.2f}-{slow:.2f}]")
 
-if "--figure" in sys.argv:
+if options.figure:
     from tinygrad_lecture.show.plots import COLOURS, figure
 
     fig, (axes, images) = figure(1, 2, size=(15, 6))
@@ -76,4 +81,4 @@ if "--figure" in sys.argv:
         images.text(left + 4, top - 1, f"{target[T + t]} as {np.bincount(read[:, t]).argmax()}", ha="center", size=14)
     images.set(xlim=(-1, 49), ylim=(33, -4), title="most misread by tl.train as it comes")
     images.set_axis_off()
-    fig.savefig(sys.argv[sys.argv.index("--figure") + 1])
+    fig.savefig(options.figure)

@@ -5,11 +5,12 @@ higher hill: the good minimum. At b = −2 stands a hill half as high: the poor 
 python demos/error_surface.py --figure surface.png draws the surface and some runs.
 """
 
-import sys
-
+import common
 import numpy as np
 
 import tinygrad_lecture as tl
+
+options = common.options(__doc__)
 
 x = np.linspace(-8, 8, 65)
 target = np.exp(-((x - 2) ** 2)) + 0.5 * np.exp(-((x + 2) ** 2))
@@ -60,7 +61,7 @@ print(f"η of 4 bounds, from b = 2.2, jumps out of the good minimum: b = {jump[1
 arrived = np.flatnonzero(np.abs(crawl - 2) < 0.05)
 print(f"η of half a bound, from the flat part at b = 5.6, crawls: {arrived[0]} updates to the minimum.")
 
-if sys.argv[1:2] == ["--figure"]:
+if options.figure:
     from tinygrad_lecture.show.plots import COLOURS, figure, legend
 
     fig, axes = figure(1, 2, (16, 6.5))
@@ -75,4 +76,4 @@ if sys.argv[1:2] == ["--figure"]:
     axes[0].set(xlabel="place b of the neuron (weight)", ylabel="error E (mean over 65 patterns)", xlim=(-9, 7))
     axes[1].set(xlabel="epoch", ylabel="place b of the neuron (weight)")
     legend(axes[0], loc="lower left")
-    fig.savefig(sys.argv[2])
+    fig.savefig(options.figure)

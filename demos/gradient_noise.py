@@ -5,12 +5,13 @@ that of all patterns is measured. Drawn without replacement, a batch of all patt
 python demos/gradient_noise.py --figure noise.png draws both curves.
 """
 
-import sys
-
+import common
 import numpy as np
 
 import tinygrad_lecture as tl
 from tinygrad_lecture.data import load_sunspots, standardise, windows
+
+options = common.options(__doc__)
 
 NETS, DRAWS = 20, 100
 series = windows(standardise(load_sunspots().targets).values, n_past=12)
@@ -54,7 +55,7 @@ for i, B in enumerate(sizes):
 power = np.polyfit(np.log(sizes), np.log(np.median(measured["with"], axis=0)), 1)[0]
 print(f"\nWith replacement the noise falls as B^{power:.2f}: four times the work halves it.")
 
-if sys.argv[1:2] == ["--figure"]:
+if options.figure:
     from tinygrad_lecture.show.plots import COLOURS, figure, legend
 
     fig, axes = figure()
@@ -68,4 +69,4 @@ if sys.argv[1:2] == ["--figure"]:
     axes.set(xscale="log", yscale="log", xlabel="batch size B (patterns)", ylim=(0.02, 1.3))
     axes.set_ylabel("noise $|g_B - g|$ ÷ that of one pattern")
     legend(axes, title="lines: the formulas", title_fontsize=14)
-    fig.savefig(sys.argv[2])
+    fig.savefig(options.figure)

@@ -5,14 +5,16 @@ U(−0.3, 0.3), does so for n = 33 alone. In a deep net too small an r lets the 
 every tanh. python demos/initial_weights.py --figure weights.png draws it.
 """
 
-import sys
 from itertools import pairwise
 
+import common
 import numpy as np
 
 import tinygrad_lecture as tl
 from tinygrad_lecture.data import load_digits, standardise
 from tinygrad_lecture.nn.init import lecture, standard
+
+options = common.options(__doc__)
 
 NUMBERS = (3, 10, 33, 100, 333, 1000, 3333, 10_000)
 FACTORS = {"r / 10": 0.1, "r / 3": 1 / 3, "r": 1.0, "3 r": 3.0, "10 r": 10.0}
@@ -51,7 +53,7 @@ for layer in range(8):
     cells = (f"{depth[name][layer][0]:10.1e} {depth[name][layer][1]:5.0%}" for name in FACTORS)
     print(f"{layer + 1:5}  " + "".join(f"{cell:>17}" for cell in cells))
 
-if sys.argv[1:2] == ["--figure"]:
+if options.figure:
     from tinygrad_lecture.show.plots import figure, legend
 
     fig, ((left, middle), (right, corner)) = figure(2, 2, size=(14.0, 10.0))
@@ -67,4 +69,4 @@ if sys.argv[1:2] == ["--figure"]:
     right.set(xlabel="hidden layer", ylabel="neurons with tanh' < 0.1 (%)", ylim=(-3, 103))
     corner.axis("off")
     legend(corner, handles=middle.lines, title="first weights within ±", title_fontsize=16, loc="center", fontsize=16)
-    fig.savefig(sys.argv[2])
+    fig.savefig(options.figure)

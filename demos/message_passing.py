@@ -7,9 +7,12 @@ back. The order in which neurons get their turn is drawn at random; the gradient
 
 import asyncio
 
+import common
 import numpy as np
 
 import tinygrad_lecture as tl
+
+common.options(__doc__, figure=False)  # it has none but --help
 
 WEIGHTS = {("x1", "h1"): 0.4, ("x2", "h1"): -0.6, ("x1", "h2"): -0.3, ("x2", "h2"): 0.8, ("x1", "h3"): 0.9}
 WEIGHTS |= {("x2", "h3"): 0.2, ("h1", "y"): 0.7, ("h2", "y"): -0.5, ("h3", "y"): 0.2}  # from, to: the connections

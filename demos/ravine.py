@@ -6,12 +6,13 @@ of the same 40 η. Plain descent zig-zags between the walls; the others damp tha
 python demos/ravine.py --figure ravine.png draws the four ways.
 """
 
-import sys
-
+import common
 import numpy as np
 
 import tinygrad_lecture as tl
 from tinygrad_lecture.learning.rules import Adam, GradientDescent, Momentum, VarioEta
+
+options = common.options(__doc__)
 
 RULES = {"plain": GradientDescent(), "momentum": Momentum(), "Vario-Eta": VarioEta(), "Adam": Adam()}
 START = np.array([0.8, 5.0])  # from the optimum: along the steep weight, along the gentle one
@@ -63,7 +64,7 @@ for name, rule in RULES.items():
 
 print("\nWith that η Vario-Eta is quick to come near, and then zig-zags; to settle it needs a smaller one.")
 
-if sys.argv[1:2] == ["--figure"]:
+if options.figure:
     from tinygrad_lecture.show.plots import COLOURS, figure
 
     fig, axes = figure(2, 2)
@@ -75,4 +76,4 @@ if sys.argv[1:2] == ["--figure"]:
         one.plot(0, 0, "k+", markersize=16, markeredgewidth=3)
         one.set_title(f"{name}: {updates_to(seen):.0f} updates", fontsize=18)
         one.set(xlabel="w2 − optimum (gentle)", ylabel="w1 − optimum (steep)", xlim=(-6, 6), ylim=(-1.3, 1.3))
-    fig.savefig(sys.argv[2])
+    fig.savefig(options.figure)

@@ -12,17 +12,23 @@ and without a connector from input to output, two hidden layers, recurrence over
 batches, η, epochs, decay, squared error or log cosh, the mean error added or not; noise on inputs, patterns on other
 scales, patterns drawn with replacement. The best few differ by less than seeds do: relu 8 and softplus 12 had 0.1738
 and 0.1745 with 10 nets, and 30 decided: 0.1772 and 0.1746. Both together had 0.1725; the simpler one was taken.
---small prints the table of few nets, --figure FILE.png draws it, --choose scores 28 candidates near it, in minutes.
 """
 
 import sys
 
+import common
 import numpy as np
 
 import tinygrad_lecture as tl
 from tinygrad_lecture.data import load_sunspots, standardise, windows
 
-NETS, SIZE = (4, 2) if "--small" in sys.argv else (50, 10)  # so many nets, in ensembles of so many
+options = common.options(
+    __doc__,
+    small="take few nets",
+    choose="in place of table and figure, score 28 candidates near the chosen one on the training years, in minutes",
+)
+
+NETS, SIZE = (4, 2) if options.small else (50, 10)  # so many nets, in ensembles of so many
 data = load_sunspots()
 series = windows(data.targets, n_past=12)
 x, target, years = series.inputs, series.targets[:, 0], data.inputs[series.at]
@@ -50,7 +56,9 @@ def nets(learn, test, seeds, *, f, n, skip, root, loss, shift, decay, epochs=300
     rule, predicted = tl.AdamW(eta=0.01, weight_decay=decay), np.zeros((len(seeds), len(far)))
     for i, seed in enumerate(seeds):
         net = tl.Network(clusters, [tl.Connector(*c) for c in connectors], rng=seed)
-        tl.train(net, (near, out.values), rule=rule, loss=loss, batch_size=None, epochs=epochs)
+        history = tl.train(net, (near, out.values), rule=rule, loss=loss, batch_size=None, epochs=epochs)
+        if history.interrupted:
+            raise KeyboardInterrupt  # Ctrl-C ended this training alone
         known, new = (back(net(z)[:, 0] * out.std + out.mean) for z in (near, far))
         predicted[i] = new + shift * np.mean(target[learn] - known)
     return predicted
@@ -69,7 +77,7 @@ def scores(options, seeds=range(10)):
     return arv(blocks, target[t]), arv(predicted(high), target[high])
 
 
-if "--choose" in sys.argv:
+if options.choose:
     print("The training years alone, ensembles of 10: ARV of blocks held out, of the highest cycles held out, mean")
     for change in CANDIDATES:
         blocks, high = scores({**CHOSEN, **change})
@@ -97,7 +105,7 @@ ensembles = single.reshape(-1, SIZE, single.shape[1]).mean(axis=1)
 row(f"one net: median of {NETS} [quartiles]", single, [0.25, 0.5, 0.75])
 row(f"mean of {SIZE} nets: median of {len(ensembles)} such [range]", ensembles, [0, 0.5, 1])
 
-if "--figure" in sys.argv:
+if options.figure:
     from tinygrad_lecture.show.plots import COLOURS, figure, legend
 
     axes = figure(size=(11, 5.5))[1]
@@ -106,4 +114,4 @@ if "--figure" in sys.argv:
     axes.axvline(1955.5, color=COLOURS[0], linewidth=2, linestyle=":", label="between the two test periods")
     axes.set(xlabel="year", ylabel="sunspot number", ylim=(0, 215), xlim=(1920, 1980))
     legend(axes, loc="upper left")
-    axes.figure.savefig(sys.argv[sys.argv.index("--figure") + 1])
+    axes.figure.savefig(options.figure)

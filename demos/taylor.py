@@ -5,12 +5,13 @@ and it is a quarter, an eighth. A 12-8-1 net for the sunspots. Then: up to which
 python demos/taylor.py --figure taylor.png draws both.
 """
 
-import sys
-
+import common
 import numpy as np
 
 import tinygrad_lecture as tl
 from tinygrad_lecture.data import load_sunspots, standardise, windows
+
+options = common.options(__doc__)
 
 series = windows(standardise(load_sunspots().targets).values, n_past=12)
 x, target = series.inputs, series.targets
@@ -60,7 +61,7 @@ for share in (0.1, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5):
     print(f"  η = {share:4.2f} of the bound: E changes by {change:8.5f}, {'lower' if change < 0 else 'HIGHER'}")
 print("Here even beyond the bound: terms of higher order, which it does not know, help this net.")
 
-if sys.argv[1:2] == ["--figure"]:
+if options.figure:
     from tinygrad_lecture.show.plots import figure, legend
 
     fig, axes = figure(1, 2, (16, 6.5))
@@ -76,4 +77,4 @@ if sys.argv[1:2] == ["--figure"]:
     axes[1].set(xlabel="step size η", ylabel="error E", ylim=(0.3 * E, 1.5 * E))
     for one in axes:
         legend(one)
-    fig.savefig(sys.argv[2])
+    fig.savefig(options.figure)

@@ -6,10 +6,9 @@ python demos/three_views.py --figure views.png draws net and equations; views.sv
 the formulas of every part as its tooltip.
 """
 
-import sys
-from pathlib import Path
 from xml.etree import ElementTree
 
+import common
 import numpy as np
 
 import tinygrad_lecture as tl
@@ -18,6 +17,8 @@ from tinygrad_lecture.nn.topology import Cluster, Connector
 from tinygrad_lecture.show.algorithm import algorithm
 from tinygrad_lecture.show.drawing import draw
 from tinygrad_lecture.show.equations import equations
+
+options = common.options(__doc__, drawn_without_matplotlib=[".svg"])
 
 net = Network(
     [Cluster("x", 1), Cluster("h", 1, "tanh"), Cluster("y", 1)],
@@ -43,9 +44,9 @@ for name, foot, head in (("w1", "out_x", "δ_h"), ("w2", "out_h", "δ_y")):
     terms = " + ".join(f"{a:.3f}·{b:.3f}" for a, b in zip(known[foot][:, 0], known[head][:, 0], strict=True))
     print(f"  Δ{name} = −0.1 · ({terms}) / 3 = {known[f'Δ{name}'].item():.6f}; engine {-eta * g[name].item():.6f}")
 
-if sys.argv[1:2] == ["--figure"] and sys.argv[2].endswith(".svg"):
-    Path(sys.argv[2]).write_text(picture, encoding="utf-8")
-elif sys.argv[1:2] == ["--figure"]:
+if options.figure and options.figure.suffix.lower() == ".svg":
+    options.figure.write_text(picture, encoding="utf-8")
+elif options.figure:
     from tinygrad_lecture.show.plots import COLOURS, figure
 
     fig, axes = figure(1, 2, (16, 9))
@@ -73,4 +74,4 @@ elif sys.argv[1:2] == ["--figure"]:
     axes[1].text(0, 1, str(equations(net)), va="top", family="DejaVu Sans Mono", fontsize=16, linespacing=1.6)
     for one in axes:
         one.set_axis_off()
-    fig.savefig(sys.argv[2])
+    fig.savefig(options.figure)
