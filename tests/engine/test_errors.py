@@ -31,6 +31,11 @@ def added_in_place() -> None:
     total += w()
 
 
+def multiplied_in_place() -> None:
+    total = np.eye(3)
+    total @= w(np.eye(3))
+
+
 def raised_in_place() -> None:
     total = A.copy()
     total **= w()
@@ -100,6 +105,12 @@ ERRORS: dict[str, Error] = {
     "out= of einsum": (lambda: np.einsum("ij->j", w(), out=np.empty(3)), TypeError, ("einsum", "out=")),
     "array.__iadd__(Tensor)": (lambda: A.copy().__iadd__(w()), TypeError, ("add", "out=")),
     "array += Tensor": (added_in_place, TypeError, ("in place", "write a = a + t in place of a += t")),
+    "array += Tensor, without its text": (
+        lambda: exec("a += t", {"a": A.copy(), "t": w()}),
+        TypeError,
+        ("write a = a + t in place of a += t",),
+    ),
+    "array @= Tensor": (multiplied_in_place, TypeError, ("in place", "write a = a @ t in place of a @= t")),
     "array **= Tensor": (raised_in_place, TypeError, ("write a = a ** t in place of a **= t",)),
     "dtype= of a sum": (lambda: np.sum(w(), dtype=np.float32), TypeError, ("sum", "dtype=", ".astype")),
     "where= of a sum": (lambda: np.sum(w(), where=A > 2), TypeError, ("sum", "where=", "np.where")),
@@ -182,11 +193,26 @@ ERRORS: dict[str, Error] = {
     "int(t)": (lambda: int(w(1.0)), TypeError, ("int(t)", "requires a gradient", "t.item()")),
     "bool(t)": (lambda: bool(w(1.0)), TypeError, ("bool(t)", "t.item()", "np.where")),
     "t as an index": (lambda: [1, 2][w(1.0)], TypeError, ("using t as an index: this Tensor", "t.item()")),
-    "np.asarray(t)": (lambda: np.asarray(w()), TypeError, ("np.asarray(t)", "requires a gradient", "t.numpy()")),
+    "np.asarray(t)": (lambda: np.asarray(w()), TypeError, ("np.asarray(t)", "gradient", "write t.numpy()")),
     "np.array([t, t])": (lambda: np.array([w(), w()]), TypeError, ("t.numpy()", "np.stack")),
     "np.array of scalars": (lambda: np.array([w(1.0), w(2.0)]), TypeError, ("np.stack",)),
-    "np.sum([t, t])": (lambda: np.sum([w(), w()]), TypeError, ("t.numpy()", "np.stack(ts) for a list")),
-    "np.exp of a list": (lambda: np.exp([w(), w()]), TypeError, ("np.stack(ts) for a list",)),
+    "np.sum([t, t])": (
+        lambda: np.sum([w(), w()]),
+        TypeError,
+        ("write np.sum(np.stack(ts), …) in place of np.sum(ts, …)", "t."),
+    ),
+    "np.exp of a list": (lambda: np.exp([w(), w()]), TypeError, ("np.stack(ts) for a list", "np.exp(np.stack(ts), …)")),
+    "np.linalg.norm of a list": (
+        lambda: np.linalg.norm([w(), w()], axis=0),
+        TypeError,
+        ("write np.linalg.norm(np.stack(ts), …) in place of np.linalg.norm(ts, …) for Tensors ts, or t.numpy()",),
+    ),
+    "np.dot of a list": (
+        lambda: np.dot([w(), w()], A.T),
+        TypeError,
+        ("write np.dot(np.stack(ts), …) in place of np.",),
+    ),
+    "an array and a list": (lambda: np.ones(2) * [w(), w()], TypeError, ("write t.numpy() for its values, np.stack",)),
     "np.full(3, t)": (lambda: np.full(3, w(1.0)), TypeError, ("np.broadcast_to(t, shape)", "np.full")),
     "np.r_": (lambda: np.r_[w([1.0]), w([2.0])], TypeError, ("np.concatenate", "np.r_")),
     "np.c_": (lambda: np.c_[w([1.0]), w([2.0])], TypeError, ("np.stack", "axis=-1", "np.c_")),

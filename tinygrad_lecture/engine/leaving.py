@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,16 @@ INSTEAD = {
     r"\bfull\(": "np.broadcast_to(t, shape) in place of np.full(shape, t)",
     r"\br_\[": "np.concatenate([t, …]) in place of np.r_[t, …]",
     r"\bc_\[": "np.stack([t, …], axis=-1) in place of np.c_[t, …]",
-    r"\.dot\(": "a @ t or np.dot(a, t) in place of a.dot(t)",
+    r"(?<!\bnp)\.dot\(": "a @ t or np.dot(a, t) in place of a.dot(t)",
     r"\bmath\.\w+\(": "np.sin(t) and its kind in place of math.sin(t)",
     r" = …$": "np.where(mask, t, a), or np.concatenate of the parts, in place of a[i] = t",
 }
 """What NumPy does not hand to a Tensor, as a pattern of the user's text → what to write in its place."""
+
+IN_A_LIST = {
+    r"(?s)^np\.(?!as\w*array\()([\w.]+)\(.*\)$": r"np.\1(np.stack(ts), …) in place of np.\1(ts, …) for Tensors ts",
+}
+"""The same where NumPy makes an array of Tensors: a function that one were given to itself would have called it."""
 
 
 class Leaving:
@@ -62,7 +68,8 @@ class Leaving:
         return self._data.tolist()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        must_convert(self, "np.asarray(t)", "t.numpy() for its values, np.stack(ts) for a list of Tensors")
+        way_out = "t.numpy() for its values, np.stack(ts) for a list of Tensors"
+        must_convert(self, "np.asarray(t)", way_out, {**INSTEAD, **IN_A_LIST})
         if dtype is None or np.dtype(dtype) == self._data.dtype:
             return np.array(self._data) if copy else self.data
         if copy is False:
@@ -102,12 +109,12 @@ def recorded(t: Leaving) -> bool:
     return tape is not None and tape.derived((t,))
 
 
-def must_convert(t: Leaving, what: str, way_out: str) -> None:
+def must_convert(t: Leaving, what: str, way_out: str, instead: Mapping[str, str] = INSTEAD) -> None:
     """Refuse to turn a Tensor into plain numbers without a word where that would lose a gradient or a recording."""
     if t.needs:
         written = user_expression()
-        instead = [text for pattern, text in INSTEAD.items() if re.search(pattern, written)]
-        way_out = ", or ".join([*instead[:1], way_out])
+        found = [m.expand(text) for pattern, text in instead.items() if (m := re.search(pattern, written))]
+        way_out = ", or ".join([*found[:1], way_out])
         raise TypeError(f"{what}: this Tensor requires a gradient, which would be lost without a word; write {way_out}")
     refuse_while_recording(t, what)
 

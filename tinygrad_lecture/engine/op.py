@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from ..misnamed import nearest
-from .recording import here, user_expression
+from .recording import here, user_operator
 
 Rule = Callable[..., Any] | float | None
 Bound = tuple[tuple[Any, ...], dict[str, Any]]
@@ -189,9 +189,9 @@ REFUSED = {
 def refuse(name: str, argument: str) -> TypeError:
     """The error for an argument that is neither an input nor an option of an operation."""
     way_out = REFUSED.get(argument, "leave it out, or leave the graph on purpose with t.detach() or t.numpy()")
-    augmented = re.search(r"([*/<>]{2}|[-+*/%@&|^])=", user_expression()) if argument == "out" else None
-    if augmented:
-        way_out = f"write a = a {augmented[1]} t in place of a {augmented[0]} t"
+    operator = user_operator()
+    if operator.endswith("="):  # NumPy gives out=, and to a matmul axes=
+        way_out = f"write a = a {operator[:-1]} t in place of a {operator} t"
         return TypeError(f"an array is not turned into a Tensor in place{here()}: {way_out}")
     return TypeError(f"{name} with a Tensor does not take {argument}={here()}: {way_out}")
 

@@ -211,6 +211,15 @@ def user_frame() -> tuple[FrameType, list[str]]:
     return frame, called
 
 
+def user_operator() -> str:
+    """The operator that the user's code applies now, as "+" or "+=", whether or not its text is there; else ""."""
+    from dis import get_instructions
+
+    frame, _ = user_frame()
+    now = next((i for i in get_instructions(frame.f_code) if i.offset == frame.f_lasti), None)
+    return now.argrepr if now and now.opname == "BINARY_OP" else ""
+
+
 def user_expression() -> str:
     """What the user's code evaluates now, as text, or what it calls in a library where the text is not there."""
     import linecache
