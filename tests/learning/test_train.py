@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.profiles import tries
+from tinygrad_lecture.learning import training
+from tinygrad_lecture.learning.experiment import train_with
+from tinygrad_lecture.learning.metaparameters import Metaparameters
 from tinygrad_lecture.learning.patterns import how_many
 from tinygrad_lecture.learning.rules import RULES, Adam, GradientDescent, Momentum, VarioEta
 from tinygrad_lecture.learning.schedules import Constant, StepDecay
@@ -605,6 +609,40 @@ def test_training_in_another_thread_gives_the_same() -> None:
 
 
 # progress
+
+
+def test_inputs_that_are_not_standardised_are_warned_of_where_the_user_trains() -> None:
+    choices = Metaparameters(hidden=(3,), epochs=0)
+    for trains in (
+        lambda: train(MLP([2, 3, 1]), (9 * X, TARGET), epochs=0),
+        lambda: train_with(choices, (9 * X, TARGET)),
+    ):
+        with pytest.warns(UserWarning, match="assumed inputs of spread 1") as told:
+            trains()
+        assert [Path(warning.filename) for warning in told] == [Path(__file__)]
+
+
+def test_the_seconds_are_those_of_each_epoch_with_its_validation_but_without_callbacks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [0.0]
+
+    def pass_time(seconds: float) -> None:
+        now[0] += seconds
+
+    monkeypatch.setattr(training, "perf_counter", lambda: now[0])
+    run = Network.__call__
+    monkeypatch.setattr(MLP, "__call__", lambda *args: (pass_time(1.0), run(*args))[1])
+    history = train(
+        MLP([2, 3, 1]),
+        (X, TARGET),
+        batch_size=None,
+        epochs=3,
+        validation=(X, TARGET),
+        callbacks=[lambda _: pass_time(100.0)],
+        compiled=False,
+    )
+    assert history.seconds == [2.0, 2.0, 2.0]  # one update and one validation
 
 
 def test_training_is_silent_unless_asked(capsys: pytest.CaptureFixture[str]) -> None:

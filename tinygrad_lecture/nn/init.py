@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.recording import user_frame
 from ..misnamed import chosen
 
 Generator = np.random.Generator
@@ -162,7 +163,7 @@ def warn_of_spread(x: np.ndarray, sigma_x: float = 1.0) -> None:
         warnings.warn(
             f"the initialisation 'lecture' assumed inputs of spread {sigma_x:g}, these have {spread:.3g}: net inputs "
             f"start with standard deviation {spread / sigma_x:.2g}, not 1. Standardise them (data.standardise)",
-            stacklevel=3,
+            stacklevel=1 + len(user_frame()[1]),  # where the user trains
         )
 
 
