@@ -16,9 +16,10 @@ class History:
 
     error: E as the updates met it, the mean over the epoch's patterns; validation: E on the patterns held out, after
     the epoch, None where there are none; gradient_norm: root mean square of |g| over the epoch's updates; weight_norm:
-    |w| after the epoch; eta: η of its last update; seconds: its duration. updates: E of each single update, where they
-    were asked for. stopped: why training ended: "epochs", "interrupted", or what a callback said.
-    metaparameters: with what it was trained. Prints as a table. Source: C16.
+    |w| after the epoch; eta: η of its last update; seconds: how long this epoch alone took, with its validation, but
+    without callbacks and checkpoints: their sum is what the epochs took, not the whole training. updates: E of each
+    single update, where they were asked for. stopped: why training ended: "epochs", "interrupted", or what a callback
+    said. metaparameters: with what it was trained. Prints as a table. Source: C16.
     """
 
     error: list[float] = field(default_factory=list)
