@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import tinygrad_lecture as tl
 from tests.profiles import tries
 from tests.program.runners import RUNNERS
+from tinygrad_lecture.program import scan
 
 X = np.array([0.5, -1.25, 2.0])
 each_runner = pytest.mark.parametrize("runner", RUNNERS)
@@ -253,6 +254,27 @@ def test_what_a_mask_hides_is_not_computed_with(runner: str) -> None:
             call(masked)
 
 
+class Scaled:
+    """A class one of whose methods is compiled."""
+
+    def __init__(self, k: float) -> None:
+        self.k = k
+
+    @tl.jit
+    def times(self, x: Any) -> Any:
+        return self.k * x
+
+
+def test_a_jitted_method_gets_its_owner() -> None:
+    two, three = Scaled(2.0), Scaled(3.0)
+    for _ in range(2):
+        np.testing.assert_array_equal(two.times(X), 2.0 * X)
+        np.testing.assert_array_equal(three.times(X), 3.0 * X)
+    two.k = 4.0
+    np.testing.assert_array_equal(two.times(X), 4.0 * X)
+    assert "times(" in two.times.report()
+
+
 def test_a_function_is_reported_before_its_first_call() -> None:
     assert tl.jit(error).report() == "error was not called yet"
     assert tl.jit(error).__name__ == "error"
@@ -376,6 +398,55 @@ def test_a_scan_records_its_step_once(capsys: pytest.CaptureFixture[str]) -> Non
         assert after == k + X.sum()
         np.testing.assert_array_equal(ys, 2.0 * np.array([k, k + X[0], k + X[0] + X[1]]))
     assert capsys.readouterr().out == "recorded\n"
+
+
+@dataclass
+class Decay:
+    """A step that is a method, and one that is an object, which cannot be hashed."""
+
+    rate: float
+
+    def step(self, c: Any, x: Any) -> Any:
+        print("recorded")
+        return c * self.rate + x, c
+
+    __call__ = step
+
+    def other(self, c: Any, x: Any) -> Any:
+        return c - x * self.rate, c
+
+
+@pytest.mark.parametrize("which", ["step", "__call__", "itself"])
+def test_a_scan_records_a_method_and_an_object_once_and_tells_them_from_others(
+    which: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slow, fast = Decay(0.9), Decay(0.5)
+    for _ in range(3):
+        for decay in (slow, fast):
+            total, _ = tl.scan(decay if which == "itself" else getattr(decay, which), 0.0, X)
+            assert total == pytest.approx((X[0] * decay.rate + X[1]) * decay.rate + X[2], rel=1e-15)
+    assert capsys.readouterr().out == "recorded\n" * 2
+    assert tl.scan(slow.other, 0.0, X)[0] == pytest.approx(-np.sum(X) * slow.rate, rel=1e-15)
+    slow.rate = 0.0
+    total, _ = tl.scan(slow if which == "itself" else getattr(slow, which), 0.0, X)
+    assert total == X[2]
+
+
+def test_steps_that_are_gone_are_forgotten_and_of_others_the_last_are_kept() -> None:
+    scan._KNOWN.clear()
+
+    def once(k: float) -> None:
+        tl.scan(lambda c, x: (c + k * x, c), 0.0, X, runner="NumPy")
+
+    for k in range(3):
+        once(float(k))
+    assert not scan._KNOWN
+    objects = [Decay(k / 100) for k in range(2 * scan.STEPS)]
+    for decay in objects:
+        tl.scan(decay.step, 0.0, X, runner="NumPy")
+        tl.scan(objects[0].step, 0.0, X, runner="NumPy")
+    assert len(scan._KNOWN) == scan.STEPS
+    assert (id(objects[0]), id(Decay.step)) in scan._KNOWN
 
 
 def test_a_scan_sees_what_has_changed_since_it_was_recorded() -> None:

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import update_wrapper
+from types import MethodType
 from typing import Any
 
 import numpy as np
@@ -89,6 +90,10 @@ class Jit:
         if ARRAYS.issuperset(map(type, args)) and not known.program.loses:
             self._usual[tuple([(a.__class__, a.shape, a.dtype) for a in args])] = known
         return known([a for a in leaves if a.__class__ in ARRAYS or is_array(a)])
+
+    def __get__(self, owner: Any, kind: Any = None) -> Any:
+        """As a method of a class: its owner is the first argument."""
+        return self if owner is None else MethodType(self, owner)
 
     def recorded(self, args: tuple[Any, ...], leaves: list[Any]) -> Recorded:
         """The program for these arguments, recorded where there is none yet, or where what it froze has changed."""

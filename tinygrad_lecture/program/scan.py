@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from operator import index
+from types import MethodType
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import ref
 
 import numpy as np
 
@@ -92,7 +94,25 @@ def _must_stay(carry: Any, new: Any, name: str) -> None:
             )
 
 
-_KNOWN: WeakKeyDictionary[Any, dict[Any, Steps]] = WeakKeyDictionary()
+STEPS = 16
+"""Recorded steps that are kept: those that were last asked for."""
+
+_KNOWN: dict[tuple[int, int], tuple[Any, dict[Any, Steps]]] = {}
+
+
+def _recorded(step: Step) -> dict[Any, Steps]:
+    """What is recorded of a step, known by what it is, not by what it is equal to; forgotten when it is gone."""
+    place = (id(step.__self__), id(step.__func__)) if isinstance(step, MethodType) else (id(step), 0)
+    held, found = _KNOWN.pop(place, (None, {}))
+    if held is None:
+        held = step
+        if not isinstance(step, MethodType):  # made anew each time it is asked for
+            with suppress(TypeError):
+                held = ref(step, lambda _: _KNOWN.pop(place, None))
+    _KNOWN[place] = held, found  # the last one now
+    while len(_KNOWN) > STEPS:
+        _KNOWN.pop(next(iter(_KNOWN)), None)
+    return found
 
 
 def scan(step: Step, carry: Any, xs: Any = None, length: int | None = None, *, runner: str = "auto") -> tuple[Any, Any]:
@@ -128,7 +148,7 @@ def scan(step: Step, carry: Any, xs: Any = None, length: int | None = None, *, r
     n_carry = len(flatten(carry)[0])
     first = _element(xs, 0)
     key = runner, form((carry, xs)), tuple(static_key(a) for a in flatten((carry, first))[0])
-    known = _KNOWN.setdefault(step, {})
+    known = _recorded(step)
     found = known.get(key)
     if found is None or stale(found.program) or changed(found.frozen) is not None:
         found = known[key] = steps(step, tree_map(_scalar, carry), first, runner)
