@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 
 import tinygrad_lecture as tl
 from tests.program.runners import RUNNERS
+from tinygrad_lecture.program.c import runner as c_runner
 from tinygrad_lecture.program.c.source import source
 from tinygrad_lecture.program.running import computed
 
@@ -104,3 +107,53 @@ def test_an_index_out_of_range_in_the_midst_of_a_scan_is_an_error(runner: str) -
     carry = np.arange(3.0)
     with pytest.raises(IndexError, match=r"an index is out of range, in step 2" if runner == "C" else r"out of bounds"):
         tl.scan(step, carry, np.array([[0], [2], [3], [1]]), runner=runner)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 60.0])
+@pytest.mark.parametrize("halts", [False, True])
+def test_many_steps_in_several_calls_are_those_of_single_ones(
+    halts: bool, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def step(a: Any, b: Any, kept: Any, x: Any) -> Any:
+        return b, a * 0.5 + np.sum(b) * x, kept, np.tanh(a), np.sum(a) > 2.5
+
+    monkeypatch.setattr(c_runner, "CHUNK", seconds)
+    xs = np.linspace(0.5, 0.9, 9)
+    given = [np.array([0.3, 0.1]), np.array([0.2, 0.4]), np.array([7.0])]
+    program = tl.record(step)(*given, xs[0])
+    run = c_runner.CRunner(program, [0, 1, 3, 4], halt=4 if halts else None)
+    calls, plain = [], run._run
+    run._run = lambda n, *rest: (calls.append(n), plain(n, *rest))[1]
+    for n in (1, 2, 7, 9):
+        a, b = given[:2]
+        ys, stops, whole = [], [], 0
+        for t in range(n):
+            new_a, new_b, y, stop = run([a, b, given[2], xs[t]])
+            ys.append(y)
+            stops.append(stop)
+            if halts and stop:
+                break
+            a, b, whole = new_a, new_b, whole + 1
+        calls.clear()
+        done, after, (put_out, told) = run.many(n, [*given, xs[:n]], [(0, 0), (1, 1)], [3])
+        assert done == whole
+        assert halts == (done < n) or n < 7
+        assert calls == [1] * len(ys) if seconds == 0 else len(calls) <= 2
+        for got, single in zip((*after, put_out[: len(ys)], told[: len(ys)]), (a, b, ys, stops), strict=True):
+            np.testing.assert_array_equal(got, single)
+
+
+FOREVER = """
+import threading, _thread, numpy as np, tinygrad_lecture as tl
+threading.Timer(0.5, _thread.interrupt_main).start()
+w = np.array([0.25, 0.5])
+try:
+    tl.scan(lambda w, _: (np.tanh(w), ()), w, length=10**15, runner="C")
+except KeyboardInterrupt:
+    print(w, tl.scan(lambda w, _: (w * 2.0, ()), w, length=3, runner="C")[0])
+"""
+
+
+def test_a_scan_that_would_take_years_can_be_interrupted() -> None:
+    done = subprocess.run([sys.executable, "-c", FOREVER], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "[0.25 0.5 ] [2. 4.]\n", done.stderr

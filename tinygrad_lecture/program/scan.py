@@ -121,7 +121,8 @@ def scan(step: Step, carry: Any, xs: Any = None, length: int | None = None, *, r
     step: plain NumPy code, recorded once; it gives back a carry of the same form, shapes and dtypes, and whatever each
     step shall put out. carry: arrays or numbers, nested if wanted; xs: arrays with one leading axis of the same
     length, nested if wanted, or None, and then length says how many steps there are.
-    runner: as for `jit`. Inside transforms and recordings, or of Tensors, it is a loop, and differentiable.
+    runner: as for `jit`. Inside transforms and recordings, or of Tensors, it is a loop, and differentiable. Ctrl-C
+    ends it between two steps; nothing that was given is ever written.
     Returns the last carry, and all y, stacked along a new first axis.
     Raises TypeError where the step gives back another carry than it got, ValueError for lengths that differ.
     Source: C7, learning pattern by pattern as one call.

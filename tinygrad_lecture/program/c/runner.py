@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 from threading import Lock
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,9 @@ from .source import source
 
 SMALL = 2**15
 """Arrays of so many bytes or fewer are copied rather than asked for their address."""
+
+CHUNK = 0.04
+"""Seconds that one call of many steps takes at most, as far as can be foreseen: in between Ctrl-C has its turn."""
 
 LONGEST = 3000
 """Equations in the longest program that is compiled: some seconds of work for a C compiler."""
@@ -51,6 +55,7 @@ class CRunner:
         self._workspace = empty(self.source.workspace)
         n_in = len(program.inputs) + len(self._constants)
         self._still = np.zeros(max(n_in, len(written), 1), np.int64)
+        self._chunk = 1  # so many steps fit into CHUNK, as far as is known
         self._lock = Lock()  # the buffers and the workspace serve one call at a time
         self._in_buffers = [_buffer(known[v]) for v in program.inputs]
         self._out_buffers = [_buffer(s) for s in self._written]
@@ -131,21 +136,21 @@ class CRunner:
         pointers = [a.ctypes.data for a in given] + self._constants
         ins = (ctypes.c_void_p * max(1, len(pointers)))(*pointers)
         out = (ctypes.c_void_p * max(1, len(outs)))(*[a.ctypes.data for a in outs])
+        where = [ctypes.addressof(ins), ctypes.addressof(out), self._workspace.ctypes.data, carried.ctypes.data]
+        rest = len(carried) // 3, in_moves.ctypes.data, out_moves.ctypes.data
+        done = 0
         with self._lock:
-            done: int = self._run(
-                n,
-                ctypes.addressof(ins),
-                ctypes.addressof(out),
-                self._workspace.ctypes.data,
-                carried.ctypes.data,
-                len(carried) // 3,
-                in_moves.ctypes.data,
-                out_moves.ctypes.data,
-            )
-        if done < 0:
-            raise IndexError(
-                f"{self.program.name}: an index is out of range{f', in step {-1 - done}' if n > 1 else ''}"
-            )
+            while done < n:  # each call goes on where the one before has moved the addresses to
+                wanted = min(n - done, self._chunk)
+                begin = perf_counter()
+                now = self._run(wanted, *where, *rest)
+                self._chunk = max(1, int(CHUNK / max(perf_counter() - begin, 1e-9) * wanted))
+                if now < 0:
+                    step = f", in step {done - 1 - now}" if n > 1 else ""
+                    raise IndexError(f"{self.program.name}: an index is out of range{step}")
+                done += now
+                if now < wanted:
+                    break
         return done
 
 
