@@ -84,7 +84,7 @@ def _inner_axes(a: Array, b: Array) -> tuple[Axes, Axes]:
     return ((m - 1,), (n - 1,)) if m and n else ((), ())
 
 
-def _tensordot_axes(a: Array, b: Array, axes: Any) -> tuple[Axes, Axes]:
+def tensordot_axes(a: Array, b: Array, axes: Any) -> tuple[Axes, Axes]:
     """The last n of a and the first n of b for a number n, else the two that were given."""
     m, n = np.ndim(a), np.ndim(b)
     if not isinstance(axes, Iterable):
@@ -113,8 +113,8 @@ rules(
 )
 rules(
     np.tensordot,
-    lambda err, y, a, b, axes=2: contraction_left(err, a, b, *_tensordot_axes(a, b, axes)),
-    lambda err, y, a, b, axes=2: contraction_right(err, a, b, *_tensordot_axes(a, b, axes)),
+    lambda err, y, a, b, axes=2: contraction_left(err, a, b, *tensordot_axes(a, b, axes)),
+    lambda err, y, a, b, axes=2: contraction_right(err, a, b, *tensordot_axes(a, b, axes)),
     signature="a, b, axes=",
 )
 rules(

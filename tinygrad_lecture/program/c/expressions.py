@@ -41,6 +41,7 @@ FLOATING: dict[str, str] = {
     "clip": "smaller{f}(larger{f}({0}, {1}), {2})",
     "cosquare": "(1 - {0}) * (1 + {0})",
     "fmod": "fmod{f}({0}, {1})",
+    "remainder": "remainder_{f}({0}, {1})",
     "power": "pow{f}({0}, {1})",
     "float_power": "pow{f}({0}, {1})",
     "pow": "pow{f}({0}, {1})",
@@ -142,6 +143,8 @@ extern double fmod(double, double); extern float fmodf(float, float);
   static inline T logistic##f(T x) { T e = exp##f(-fabs##f(x)); return (x >= 0 ? 1 : e) / (1 + e); } \\
   static inline T softplus##f(T x) { T l = log1p##f(exp##f(-fabs##f(x))); return larger##f(x, 0) + l; } \\
   static inline T sech2##f(T x) { T e = exp##f(-2 * fabs##f(x)), s = 1 + e; return 4 * e / (s * s); } \\
+  static inline T remainder_##f(T a, T b) { /* of the sign of b */ \\
+    T r = fmod##f(a, b); return r == 0 ? copysign##f(0, b) : (b < 0) != (r < 0) ? r + b : r; } \\
   static inline T odot##f(T err, T slope) { T p = err * slope; return err == 0 && p != p ? err : p; } \\
   static inline T logaddexp##f(T a, T b) { \\
     T d = a - b, l = log1p##f(exp##f(-fabs##f(d))); \\

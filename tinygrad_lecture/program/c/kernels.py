@@ -1,4 +1,4 @@
-"""Operations that are no loop over single elements, as C: products, sums and their kind, gathering and scattering.
+"""Operations that are no loop over single elements, as C: products, sums and their kind, and a table of all of them.
 
 Each function takes the printer and an equation, and prints its C.
 """
@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..program import Equation, Var
+from .along import CUMULATED, cumulated, place_of_extremum
+from .gathering import gathered, scattered
 from .loops import broadcast, count, nest
-from .plan import TYPES, NoFormError, Plan, View, basic, contiguous, whole
+from .plan import TYPES, NoFormError, Plan, View, contiguous
 
 if TYPE_CHECKING:
     from .source import Printer
@@ -213,74 +215,13 @@ def copied(p: Printer, eq: Equation) -> None:
     p.copy(View(p.view(eq.out).base, p.view(eq.out).offset, v.shape, contiguous(v.shape)), v, eq.dtype, eq.dtype)
 
 
-def gathered(p: Printer, eq: Equation) -> None:
-    """x[index] with arrays of whole numbers in the index, those first; numbers out of range are an error."""
-    x, out = p.view(eq.args[0]), p.view(eq.out)
-    places, rest = _indices(p, eq.options["index"], x, eq)
-    n = nest(eq.shape, [out, *[v for v, _, _ in places], rest])
-    p.lines(n.opening())
-    at = _position(p, places, n, 1)
-    p.line(f"{p.pointer(out.base)}[{n.at(0)}] = {p.pointer(x.base)}[{at} + {n.at(len(places) + 1)}];")
-    p.lines(n.closing())
-
-
-def scattered(p: Printer, eq: Equation) -> None:
-    """Zeros, with the error added at index: what gathering hands on."""
-    err, out = p.view(eq.args[0]), p.view(eq.out)
-    T = TYPES[eq.dtype.name]
-    p.line(f"memset({p.pointer(out.base)} + {out.offset}, 0, {count(out.shape)} * sizeof({T}));")
-    index = eq.options["index"]
-    if basic(index):
-        memory = np.empty(count(out.shape), np.int8).reshape(out.shape)
-        part = memory[whole(index)]
-        start = part.__array_interface__["data"][0] - memory.__array_interface__["data"][0]
-        into = View(out.base, out.offset + start, part.shape, part.strides)
-        p.copy(into, broadcast(err, part.shape), eq.dtype, p.spec(eq.args[0]).dtype)
-        return
-    places, rest = _indices(p, index, out, eq, of=err.shape)
-    n = nest(err.shape, [err, *[v for v, _, _ in places], rest])
-    p.lines(n.opening())
-    at = _position(p, places, n, 1)
-    p.line(f"{p.pointer(out.base)}[{at} + {n.at(len(places) + 1)}] += {p.pointer(err.base)}[{n.at(0)}];")
-    p.lines(n.closing())
-
-
-def _indices(
-    p: Printer, index: Any, x: View, eq: Equation, of: tuple[int, ...] | None = None
-) -> tuple[list[tuple[View, int, int]], View]:
-    """For each array in the index its view, and length and stride of its axis; and what is left of x."""
-    shape = eq.shape if of is None else of
-    places = []
-    for axis, i in enumerate(index):
-        if i.__class__ is not Var:
-            raise NoFormError("an index of arrays and slices together")
-        if p.spec(i).dtype.kind not in "iu":
-            raise NoFormError(f"an index of dtype {p.spec(i).dtype}")
-        places.append((p.view(i), x.shape[axis], x.strides[axis]))
-    tail = len(x.shape) - len(index)
-    chosen = shape[: len(shape) - tail]
-    full = []
-    for v, n, s in places:
-        wide = broadcast(v, chosen)
-        full.append((View(wide.base, wide.offset, shape, (*wide.strides, *(0,) * tail)), n, s))
-    rest = View(x.base, x.offset, shape, ((0,) * len(chosen)) + x.strides[len(index) :])
-    return full, rest
-
-
-def _position(p: Printer, places: list[tuple[View, int, int]], n: Any, first: int) -> str:
-    """Print the lookup of each index, counted from the end where negative, and give the sum of their places."""
-    terms = []
-    for k, (v, length, stride) in enumerate(places):
-        p.line(f"int64_t at{k} = {p.pointer(v.base)}[{n.at(first + k)}]; if (at{k} < 0) at{k} += {length};")
-        p.line(f"if (at{k} < 0 || at{k} >= {length}) return OUT_OF_RANGE;")
-        terms.append(f"{stride} * at{k}")
-    return " + ".join(terms)
-
-
 KERNELS: dict[str, Callable[[Any, Equation], None]] = {
     "dot": product,
     "matmul": product,
     **dict.fromkeys(REDUCED, reduction),
+    "argmax": place_of_extremum,
+    "argmin": place_of_extremum,
+    **dict.fromkeys(CUMULATED, cumulated),
     "concatenate": joined,
     "reshape": copied,
     "getitem": gathered,

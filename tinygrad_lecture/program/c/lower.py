@@ -13,6 +13,7 @@ import numpy as np
 from ...engine.op import Op
 from ..passes import as_recorded, written_out
 from ..program import Equation, Program, Spec, Var, library_names
+from .contracted import einsum, tensordot
 from .kernels import KERNELS
 from .plan import VIEWS, NoFormError, elementwise
 
@@ -112,6 +113,48 @@ def _var(a: Any, axis: Any = None, keepdims: bool = False, **options: Any) -> An
     return np.sum(d * d, axis=axis, keepdims=keepdims) / max(_count(a, axis) - ddof, 0)
 
 
+def _must_float(a: Any) -> None:
+    if a.dtype.kind != "f":
+        raise TypeError(f"no form for dtype {a.dtype}")
+
+
+def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+    along = {"axis": axis, "keepdims": keepdims}
+    _must_float(x)
+    if ord in (None, "fro", "f", 2):
+        return np.sqrt(np.sum(x * x, **along))
+    if ord == 1:
+        return np.sum(np.abs(x), **along)
+    if abs(ord) == np.inf:
+        return (np.max if ord > 0 else np.min)(np.abs(x), **along)
+    raise TypeError(f"no form with ord={ord}")
+
+
+def _rounded(a: Any, decimals: int = 0) -> Any:
+    if decimals:
+        raise TypeError(f"no form with decimals={decimals}")
+    return np.rint(a)
+
+
+def _nan_mean(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    valid, along = ~np.isnan(a), {"axis": axis, "keepdims": keepdims}
+    return np.sum(np.where(valid, a, 0.0), **along) / np.sum(valid * a.dtype.type(1), **along)
+
+
+def _nan_top(reduce: Any, least: float) -> Any:
+    def top(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
+        _must_float(a)
+        lost, along = np.isnan(a), {"axis": axis, "keepdims": keepdims}
+        return np.where(np.all(lost, **along), np.nan, reduce(np.where(lost, least, a), **along))
+
+    return top
+
+
+def _sinc(x: Any) -> Any:
+    y = np.pi * np.where(x == 0, 1e-20, x)
+    return np.sin(y) / y
+
+
 LOWERED: dict[str, Callable[..., Any]] = {
     "linear": _linear,
     "over_patterns": lambda d: np.sum(d, axis=0),
@@ -123,6 +166,15 @@ LOWERED: dict[str, Callable[..., Any]] = {
     "mean": _mean,
     "var": _var,
     "std": lambda *args, **options: np.sqrt(_var(*args, **options)),
+    "einsum": einsum,
+    "tensordot": tensordot,
+    "norm": _norm,
+    "vector_norm": _norm,
+    "round": _rounded,
+    "nanmean": _nan_mean,
+    "nanmax": _nan_top(np.max, -np.inf),
+    "nanmin": _nan_top(np.min, np.inf),
+    "sinc": _sinc,
     "inner": lambda a, b: np.dot(a, np.swapaxes(b, -1, -2) if np.ndim(b) > 1 else b),
     "vdot": lambda a, b: np.dot(np.reshape(a, -1), np.reshape(b, -1)),
     "vecdot": lambda a, b, axis=-1: np.sum(np.moveaxis(a, axis, -1) * np.moveaxis(b, axis, -1), axis=-1),
