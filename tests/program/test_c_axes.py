@@ -212,3 +212,23 @@ def test_what_runs_along_an_axis_is_exact(name: str, dtype: str) -> None:
         assert np.shape(got) == np.shape(numpys)
         assert got.dtype == numpys.dtype
         np.testing.assert_array_equal(got, numpys)
+
+
+@pytest.mark.parametrize("n", [1, 15, 16, 32, 33, 64, 100, 131])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_the_extremum_of_a_long_line_is_found_wherever_it_is(n: int, dtype: str) -> None:
+    def f(x: Any) -> Any:
+        calls = np.max, np.min, np.argmax, np.argmin
+        return [
+            call(a, axis=axis) for call in calls for a in (x, x[:, ::-1], x[1:, 1:]) for axis in (0, -1, None) if a.size
+        ]
+
+    rng, jitted = np.random.default_rng(n), tl.jit(f, runner="C")
+    for lost in (0, 0, 1, 3):
+        x = np.abs(rng.normal(size=(2 * n, n))).astype(dtype)
+        for row in x:  # twice the least and the largest, and what is lost, each at any place
+            row[rng.integers(n, size=2)] = -1.0
+            row[rng.integers(n, size=2)] = 9.0
+            row[rng.integers(n, size=lost)] = np.nan
+        for got, numpys in zip(jitted(x), f(x), strict=True):
+            np.testing.assert_array_equal(got, numpys)

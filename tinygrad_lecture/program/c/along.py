@@ -37,6 +37,17 @@ def _lines(p: Printer, eq: Equation) -> tuple[Nest, Nest, str, str]:
     return lines, loops(inside, 0), f"{p.pointer(out.base)} + {lines.at(0)}", f"{p.pointer(a.base)} + {lines.at(1)}"
 
 
+def extremum(p: Printer, T: str, which: str, x: str, n: int) -> None:
+    """Make s, one of n elements at x, the largest or smallest, or NaN: many side by side, as no compiler would."""
+    f, wide = "f" if T == "float" else "", 128 // (4 if T == "float" else 8)
+    p.line(f"{{ {T} side[{wide}]; int64_t i = 0;")
+    p.line(f"for (int64_t j = 0; j < {wide}; j++) side[j] = s;")
+    p.line(f"for (; i + {wide} <= {n}; i += {wide})")
+    p.line(f"  for (int64_t j = 0; j < {wide}; j++) side[j] = {which}{f}(side[j], ({x})[i + j]);")
+    p.line(f"for (int64_t j = 0; j < {wide}; j++) s = {which}{f}(s, side[j]);")
+    p.line(f"for (; i < {n}; i++) s = {which}{f}(s, ({x})[i]); }}")
+
+
 def place_of_extremum(p: Printer, eq: Equation) -> None:
     """np.argmax and np.argmin: the first place of the extremum, or of the first NaN."""
     lines, line, to, x = _lines(p, eq)
@@ -44,13 +55,21 @@ def place_of_extremum(p: Printer, eq: Equation) -> None:
         raise NoFormError(f"{eq.op.name} of nothing")
     T, sign = TYPES[p.spec(eq.args[0]).dtype.name], "<>"[eq.op.name == "argmax"]
     p.lines(lines.opening())
-    p.line(f"const {T} *x = {x}; {T} top = *x;")
-    p.line(f"{TYPES[eq.dtype.name]} *to = {to}; int64_t n = 0; *to = 0;")
-    p.lines(line.opening())
-    p.line(f"const {T} e = x[{line.at(1)}];")
-    p.line(f"if (top == top && (e {sign} top || e != e)) {{ top = e; *to = n; }}")
-    p.line("n++;")
-    p.lines(line.closing())
+    p.line(f"const {T} *x = {x}; {T} s = *x; int64_t n = 0; {TYPES[eq.dtype.name]} *to = {to}; *to = 0;")
+    if len(line.lengths) == 1 and line.strides[1] == (1,) and T in ("double", "float"):
+        extremum(p, T, {"<": "smaller", ">": "larger"}[sign], "x", line.lengths[0])
+        p.line(f"for (int hit = 0; n + 32 <= {line.lengths[0]}; n += 32) {{")
+        p.line("for (int64_t j = n; j < n + 32; j++) hit |= (x[j] == s) | (x[j] != x[j]);")
+        p.line("if (hit) break;")
+        p.line("}")
+        p.line("while (x[n] != s && x[n] == x[n]) n++;")
+        p.line("*to = n;")
+    else:
+        p.lines(line.opening())
+        p.line(f"const {T} e = x[{line.at(1)}];")
+        p.line(f"if (s == s && (e {sign} s || e != e)) {{ s = e; *to = n; }}")
+        p.line("n++;")
+        p.lines(line.closing())
     p.lines(lines.closing())
 
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..program import Equation, Var
-from .along import CUMULATED, cumulated, place_of_extremum
+from .along import CUMULATED, cumulated, extremum, place_of_extremum
 from .gathering import gathered, scattered
-from .loops import broadcast, count, nest
+from .loops import Nest, broadcast, count, nest
 from .plan import TYPES, NoFormError, Plan, View, contiguous
 
 if TYPE_CHECKING:
@@ -179,6 +179,11 @@ def reduction(p: Printer, eq: Equation) -> None:
     if innermost_reduced and n.lengths and n.strides[0][-1] == 0:
         p.lines(n.opening()[:-1])
         p.line(f"{T} s = {start or target};")
+        if not sign and n.strides[1][-1] == 1:
+            line = Nest(n.lengths[:-1], tuple(v[:-1] for v in n.strides), n.views)
+            extremum(p, T, step[: step.index("{")], f"{p.pointer(a.base)} + {line.at(1)}", n.lengths[-1])
+            p.line(f"{target} = s;" + "}" * (len(n.lengths) - 1))
+            return
         if sign:
             p.line(f"#pragma omp simd reduction({sign}:s)")
         p.line(f"{n.opening()[-1]} s = {taken('s', x)}; }}")
