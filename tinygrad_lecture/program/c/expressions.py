@@ -48,6 +48,9 @@ FLOATING: dict[str, str] = {
     "logaddexp": "logaddexp{f}({0}, {1})",
     "logistic": "logistic{f}({0})",
     "softplus": "softplus{f}({0})",
+    "expit": "logistic{f}({0})",
+    "log_expit": "-softplus{f}(-{0})",
+    "erf": "erf{f}({0})",
     "relu": "larger{f}(0, {0})",
     "tanh": "tanh_{f}({0})",
     "sech2": "sech2{f}({0})",
@@ -114,7 +117,7 @@ PRELUDE = """\
 #endif
 ONE(exp) ONE(exp2) ONE(expm1) ONE(log) ONE(log2) ONE(log10) ONE(log1p) ONE(cbrt)
 ONE(sin) ONE(cos) ONE(tan) ONE(sinh) ONE(cosh) ONE(tanh)
-ONE(asin) ONE(acos) ONE(atan) ONE(asinh) ONE(acosh) ONE(atanh)
+ONE(asin) ONE(acos) ONE(atan) ONE(asinh) ONE(acosh) ONE(atanh) ONE(erf)
 TWO(pow) TWO(hypot) TWO(atan2)
 extern double fmod(double, double); extern float fmodf(float, float);
 #define sqrt __builtin_sqrt
