@@ -220,5 +220,5 @@ def plain_run(program: Program, arrays: Sequence[Any]) -> tuple[dict[int, Any], 
 
 
 def _form(arrays: Sequence[Any]) -> Form:
-    """How the inputs lie in memory."""
-    return tuple([a.strides if isinstance(a, np.ndarray) else None for a in arrays])
+    """How the inputs lie in memory: single numbers have no strides, and are told from arrays of no axis."""
+    return tuple([a.strides or a.__class__ for a in arrays])
