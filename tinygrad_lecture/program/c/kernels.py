@@ -86,6 +86,8 @@ def _loops(p: Printer, eq: Equation, names: list[str], strides: list[Any], mnk: 
     if k == 0 or m == 0 or n == 0:
         p.line(f"memset({out}, 0, {m * n} * sizeof({T}));")
         return
+    if m == 1 and n > 1 and bj != 1:  # the same as one column of as many rows
+        m, n, a, b, ai, ak, bk, bj = n, 1, b, a, bj, bk, ak, 0
     p.line(f"const {T} *restrict a = {a}, *restrict b = {b}; {T} *restrict c = {out};")
     if n == 1 and bk == 1 and ak == 1 and k > 1:  # scalar products
         p.line(f"for (int64_t i = 0; i < {m}; i++) {{")

@@ -4,7 +4,8 @@
    C is cut into tiles of ROWS × WIDTH elements, which stay in registers while k runs. What they read of B is first laid
    out in panels of WIDTH columns, so that it comes in order. Each element is summed in the order of k, whoever does it:
    the number of threads changes no bit. Source: Goto and van de Geijn 2008; theirs lays out A too, which small products
-   do not pay back.
+   do not pay back. Nothing is laid out where C has few rows or columns, or A has one column, as when learning pattern
+   by pattern: there each element is read once or twice, and memory decides.
 
    share: a long loop, by the same threads. T is defined before this text. */
 
@@ -24,16 +25,19 @@ typedef T vec __attribute__((vector_size(BYTES), aligned(sizeof(T)), may_alias))
 
 enum {
 #if defined(__AVX512F__) || defined(__aarch64__) /* 32 vector registers, not 16 */
-  ROWS = 8,
+  ROWS = 8, ACROSS = 4,
 #else
-  ROWS = 6,
+  ROWS = 6, ACROSS = 2,
 #endif
+  FEW = 8, /* rows of C for which it does not pay back to lay out B */
   LANES = BYTES / sizeof(T),
   WIDTH = 2 * LANES,
   DEPTH = 256, /* so much of k at once: a panel stays in the first cache, … */
   PANELS = 16, /* … and so many panels in the second */
   ALONE = 1 << 21, /* multiplications that are not worth another thread, … */
-  ELEMENTS = 1 << 15 /* … and elements of a loop */
+  READ = 1 << 17, /* … numbers that are read once, … */
+  ELEMENTS = 1 << 15, /* … and elements of a loop */
+  STRETCH = 1024 /* columns of one row whose sums stay in the first cache */
 };
 #define EACH _Pragma("GCC unroll 8") for
 #define INLINE static inline __attribute__((always_inline))
@@ -263,14 +267,114 @@ static void one_part(const void *of, int64_t which) {
   if (room != near) free(room);
 }
 
+/* Scalar products of some rows of A with some columns of B, both of which lie one element behind the other. */
+INLINE void dots(const int rows, const int columns, const product *q, int64_t i, int64_t j) {
+  vec s[ACROSS][ACROSS];
+  const T *a = q->a + i * q->ai, *b = q->b + j * q->bj;
+  EACH (int r = 0; r < rows; r++) EACH (int l = 0; l < columns; l++) s[r][l] = (vec){0};
+  int64_t p = 0;
+  for (; p + LANES <= q->k; p += LANES) {
+    vec e[ACROSS];
+    EACH (int l = 0; l < columns; l++) e[l] = *(const vec *)(b + l * q->bj + p);
+    EACH (int r = 0; r < rows; r++) {
+      const vec x = *(const vec *)(a + r * q->ai + p);
+      EACH (int l = 0; l < columns; l++) s[r][l] += x * e[l];
+    }
+  }
+  for (int r = 0; r < rows; r++)
+    for (int l = 0; l < columns; l++) {
+      const int64_t at = (i + r) * q->n + j + l;
+      T part[LANES], sum;
+      memcpy(part, &s[r][l], sizeof part);
+      for (int half = LANES / 2; half; half /= 2)
+        for (int o = 0; o < half; o++) part[o] += part[o + half];
+      sum = part[0];
+      for (int64_t o = p; o < q->k; o++) sum += a[r * q->ai + o] * b[l * q->bj + o];
+      q->c[at] = q->beta != 0 ? q->beta * q->d[at] + q->alpha * sum : q->alpha * sum;
+    }
+}
+
+/* C has few rows: nothing is laid out for them. */
+static void by_dots(const void *of, int64_t which) {
+  const parts *all = of;
+  const product *q = &all->q;
+  const int64_t end = q->n - which * all->columns < all->columns ? q->n : (which + 1) * all->columns;
+  for (int64_t j = which * all->columns; j < end; j += ACROSS) {
+    const int64_t columns = end - j < ACROSS ? end - j : ACROSS;
+    int64_t i = 0;
+    for (; columns == ACROSS && i + ACROSS <= q->m; i += ACROSS) dots(ACROSS, ACROSS, q, i, j);
+    for (; i < q->m; i++)
+      if (columns == ACROSS)
+        dots(1, ACROSS, q, i, j);
+      else
+        for (int64_t l = 0; l < columns; l++) dots(1, 1, q, i, j + l);
+  }
+}
+
+/* C has one row: eight rows of B are added up at once. */
+static void one_row(const void *of, int64_t which) {
+  const parts *all = of;
+  const product *q = &all->q;
+  const int64_t end = q->n - which * all->columns < all->columns ? q->n : (which + 1) * all->columns, s = q->ak, r = q->bk;
+  for (int64_t j0 = which * all->columns, n; j0 < end; j0 += n) {
+    T sums[STRETCH] = {0};
+    const T *x = q->a, *b = q->b + j0;
+    int64_t p = 0;
+    n = end - j0 < STRETCH ? end - j0 : STRETCH;
+    for (; p + 8 <= q->k; p += 8, x += 8 * s, b += 8 * r) {
+      const T x0 = x[0], x1 = x[s], x2 = x[2 * s], x3 = x[3 * s], x4 = x[4 * s], x5 = x[5 * s], x6 = x[6 * s],
+              x7 = x[7 * s];
+      for (int64_t j = 0; j < n; j++)
+        sums[j] += x0 * b[j] + x1 * b[j + r] + x2 * b[j + 2 * r] + x3 * b[j + 3 * r] +
+                   (x4 * b[j + 4 * r] + x5 * b[j + 5 * r] + x6 * b[j + 6 * r] + x7 * b[j + 7 * r]);
+    }
+    for (; p < q->k; p++, x += s, b += r)
+      for (int64_t j = 0; j < n; j++) sums[j] += *x * b[j];
+    for (int64_t j = 0; j < n; j++)
+      q->c[j0 + j] = q->beta != 0 ? q->beta * q->d[j0 + j] + q->alpha * sums[j] : q->alpha * sums[j];
+  }
+}
+
+/* A has one column, and B one row: each element of C is one product. */
+static void one_outer(const void *of, int64_t which) {
+  const parts *all = of;
+  const product *q = &all->q;
+  const int64_t end = q->m - which * all->rows < all->rows ? q->m : (which + 1) * all->rows;
+  for (int64_t i = which * all->rows; i < end; i++) {
+    const T e = q->a[i * q->ai], *d = q->d + i * q->n;
+    T *c = q->c + i * q->n;
+    if (q->beta != 0)
+      for (int64_t j = 0; j < q->n; j++) c[j] = q->beta * d[j] + q->alpha * (e * q->b[j]);
+    else
+      for (int64_t j = 0; j < q->n; j++) c[j] = q->alpha * (e * q->b[j]);
+  }
+}
+
 void gemm(int64_t m, int64_t n, int64_t k, T alpha, const T *a, int64_t ai, int64_t ak, const T *b, int64_t bk,
           int64_t bj, T beta, const T *d, T *c) {
+  if (n == 1 && m > 1) { /* the same as one row of as many columns */
+    gemm(1, m, k, alpha, b, 0, bk, a, ak, ai, beta, d, c);
+    return;
+  }
+  parts all = {{m, n, k, alpha, a, ai, ak, b, bk, bj, beta, d, c}, m, n, 1};
+  if ((m == 1 && bj == 1) || (m <= FEW && ak == 1 && bk == 1)) {
+    const int64_t pieces = wanted(m * n * k / READ);
+    all.columns = ((n + pieces - 1) / pieces + 63) / 64 * 64;
+    together(&(work){m == 1 && bj == 1 ? one_row : by_dots, &all, (n + all.columns - 1) / all.columns, 0});
+    return;
+  }
+  if (k == 1 && bj == 1) {
+    const int64_t pieces = wanted(m * n / ELEMENTS);
+    all.rows = (m + pieces - 1) / pieces;
+    together(&(work){.task = one_outer, .of = &all, .number = (m + all.rows - 1) / all.rows});
+    return;
+  }
   const int64_t panels = (n + WIDTH - 1) / WIDTH, pieces = wanted(m * n * k / ALONE);
   const int64_t fair = (panels + pieces - 1) / pieces, columns = WIDTH * (fair < PANELS ? fair : PANELS);
   const int64_t across = (n + columns - 1) / columns, down = across < pieces ? (pieces + across - 1) / across : 1;
-  const int64_t rows = ((m + down - 1) / down + ROWS - 1) / ROWS * ROWS;
-  const parts all = {{m, n, k, alpha, a, ai, ak, b, bk, bj, beta, d, c}, rows, columns, across};
-  together(&(work){.task = one_part, .of = &all, .number = across * ((m + rows - 1) / rows)});
+  all.rows = ((m + down - 1) / down + ROWS - 1) / ROWS * ROWS;
+  all.columns = columns, all.across = across;
+  together(&(work){.task = one_part, .of = &all, .number = across * ((m + all.rows - 1) / all.rows)});
 }
 
 /* A loop over n, each of whose steps handles `each` elements, as tasks: stretches of it, in multiples of 1024 elements,
