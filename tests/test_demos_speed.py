@@ -130,7 +130,7 @@ def test_micrograd_learns_what_plain_numpy_learns(demo: Any) -> None:
     assert run(5) == pytest.approx(demo.peer_numpy.plain(w)(5), rel=1e-12)
 
 
-@pytest.mark.parametrize("name", ["W1", "W2", "W3", "W4", "W6"])
+@pytest.mark.parametrize("name", ["W1", "W2", "W3", "W4", "W6", "W7"])
 def test_a_step_that_is_a_tenth_too_long_would_be_found(name: str, demo: Any) -> None:
     w = demo.workloads.WORKLOADS[name]
     right = demo.peer_numpy.plain(w)(demo.workloads.STEPS)

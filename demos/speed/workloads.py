@@ -64,6 +64,7 @@ WORKLOADS = {
         Workload("W4", (784, 512, 10), 128, "float32"),
         Workload("W5", (1024, 2048, 2048, 10), 256, "float32"),
         Workload("W6", (64, *[64] * 32, 10), 64, "float32"),
+        Workload("W7", (784, 512, 10), 1, "float32", eta=0.001),
     )
 }
 
