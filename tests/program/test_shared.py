@@ -79,11 +79,27 @@ def test_every_element_is_its_sum_to_the_bound_of_its_terms(
     alpha, beta = factors
     before = rng.normal(size=(m, n)).astype(dtype)
     got = gemm(a, b, before.copy(), alpha, beta)
-    wide = [x.astype(np.longdouble) for x in (a, b, before)]
-    wanted = alpha * (wide[0] @ wide[1]) + beta * wide[2]
-    terms = abs(alpha) * (abs(wide[0]) @ abs(wide[1])) + abs(beta * wide[2])
-    eps = np.finfo(dtype).eps
-    assert np.all(abs(got - wanted) <= (k + 4) * eps * terms)  # γ_k of Higham 2002, 3.5, and a rounding for each factor
+    must_be_sums(got, a, b, alpha, beta, before)
+
+
+def must_be_sums(
+    got: np.ndarray, a: np.ndarray, b: np.ndarray, alpha: float = 1.0, beta: float = 0.0, before: Any = 0.0
+) -> None:
+    """Each element of α A B + β D to the bound of its terms."""
+    x, y, d = (np.asarray(v).astype(np.longdouble) for v in (a, b, before))
+    wanted = alpha * (x @ y) + beta * d
+    terms = abs(alpha) * (abs(x) @ abs(y)) + abs(beta * d)
+    # γ_k of Higham 2002, 3.5, and a rounding for each factor
+    assert np.all(abs(got - wanted) <= (a.shape[1] + 4) * np.finfo(got.dtype).eps * terms)
+
+
+@pytest.mark.parametrize("dtype", C_TYPES)
+@pytest.mark.parametrize("shape", [(9, 71, 301), (4, 40, 33), (13, 64, 600), (1, 130, 77), (90, 1, 77), (90, 70, 1)])
+def test_each_way_to_multiply_takes_every_layout(shape: tuple[int, int, int], dtype: str) -> None:
+    rng, (m, n, k) = np.random.default_rng(7), shape
+    for of_a, of_b in itertools.product(LAID_OUT, LAID_OUT):
+        a, b, d = drawn(rng, (m, k), dtype, of_a), drawn(rng, (k, n), dtype, of_b), drawn(rng, (m, n), dtype, "rows")
+        must_be_sums(gemm(a, b, d.copy(), -0.5, 2.0), a, b, -0.5, 2.0, d)
 
 
 @pytest.mark.parametrize("dtype", C_TYPES)
