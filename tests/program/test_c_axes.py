@@ -232,3 +232,13 @@ def test_the_extremum_of_a_long_line_is_found_wherever_it_is(n: int, dtype: str)
             row[rng.integers(n, size=lost)] = np.nan
         for got, numpys in zip(jitted(x), f(x), strict=True):
             np.testing.assert_array_equal(got, numpys)
+
+
+def test_a_net_takes_inputs_of_another_dtype() -> None:
+    net, x = tl.MLP([3, 200, 2], rng=0), np.random.default_rng(1).normal(size=(60, 3)).astype(np.float32)
+
+    def f(w: Any, x: Any) -> Any:
+        E, g = tl.value_and_grad(lambda p: tl.squared_error(net(x, p), x[:, :2]))(net.weights.named(w))
+        return E, *g.values()
+
+    same_as_eager(f, [net.w.copy(), x], units=100)  # sums of some hundred terms

@@ -28,8 +28,8 @@ NO_FORM: dict[str, tuple[Any, tuple[Any, ...], str]] = {
     ),
     "np.dot with an array of no axis": (np.dot, (A, np.float64(2.0)), "np.dot of a number"),
     "np.dot with a plain number": (lambda x: np.dot(x, 2.0), (A,), "a plain number (2.0) where an array is needed"),
-    "a product of whole and other numbers": (lambda i, x: i @ x, (WHOLE, A[0]), "a product of dtypes float64, int64"),
-    "a maximum of whole numbers": (np.max, (WHOLE,), "max of int64"),
+    "a product of whole numbers": (lambda i: i @ i, (WHOLE,), "a product of dtypes int64"),
+    "a maximum of truth values": (lambda x: np.max(x > 1), (A,), "max of bool"),
     "a minimum of truth values": (lambda x: np.min(x > 1), (A,), "min of bool"),
     "arrays joined after they are flattened": (
         lambda x: np.concatenate([x, x], axis=None),
@@ -64,6 +64,14 @@ EXACT: dict[str, tuple[Any, tuple[Any, ...]]] = {
         (A,),
     ),
     "extrema over rows": (lambda x: (np.max(x, axis=1), np.min(x, axis=1), np.max(x, axis=0)), (A,)),
+    "extrema of whole numbers": (
+        lambda i: (np.max(i, axis=1), np.min(i, axis=0), np.max(i), np.min(i), np.max(np.abs(i).astype(np.uint8))),
+        (np.arange(-40, 38).reshape(6, 13) * 7 % 50 - 25,),
+    ),
+    "products of several dtypes": (
+        lambda x, i, h: (x @ i, i.T @ x.T, np.dot(h, i), h @ x[0], np.dot(x[0], h.T)),
+        (A, np.arange(12).reshape(3, 4), A.astype(np.float32)),
+    ),
     "joined inside": (lambda x: np.concatenate([x * 2.0, x + 1.0], axis=1), (A,)),
     "results too large for the kept buffers": (lambda x: (x * 2.0, x[:3] + 1.0), (np.arange(5000.0),)),
     "results that lie apart in an argument": (lambda x: x[::2, 1] * 1.0, (np.arange(12.0).reshape(4, 3),)),

@@ -137,6 +137,9 @@ REDUCED = {  # how the total begins, and how it takes one more
     "min": ("", "smaller{f}({s}, {x})", ""),
 }
 
+WHOLE_EXTREMA = {"max": "{s} > {x} ? {s} : {x}", "min": "{s} < {x} ? {s} : {x}"}
+"""The same of whole numbers, among which none is NaN."""
+
 
 def reduction(p: Printer, eq: Equation) -> None:
     """np.sum and its kind over some axes."""
@@ -146,12 +149,13 @@ def reduction(p: Printer, eq: Equation) -> None:
     d = len(a.shape)
     axes = set(range(d)) if axis is None or not d else {i % d for i in (axis if isinstance(axis, tuple) else (axis,))}
     given = p.spec(eq.args[0]).dtype
-    if name in ("max", "min") and (given.kind != "f" or 0 in a.shape):
+    if name in WHOLE_EXTREMA and (given.kind not in "fiu" or 0 in a.shape):
         raise NoFormError(f"{name} of {given}")
     if set(eq.options) - {"axis", "keepdims"}:
         raise NoFormError(f"{name} with {', '.join(eq.options)}")
     T = TYPES[eq.dtype.name]
     start, step, sign = REDUCED[name]
+    step = WHOLE_EXTREMA[name] if name in WHOLE_EXTREMA and given.kind != "f" else step
     kept = [i for i in range(d) if i not in axes]
     out = View(p.view(eq.out).base, p.view(eq.out).offset, tuple(a.shape[i] for i in kept), ())
     out = View(out.base, out.offset, out.shape, contiguous(out.shape))
@@ -181,7 +185,7 @@ def reduction(p: Printer, eq: Equation) -> None:
     if innermost_reduced and n.lengths and n.strides[0][-1] == 0:
         p.lines(n.opening()[:-1])
         p.line(f"{T} s = {start or target};")
-        if not sign and n.strides[1][-1] == 1:
+        if not sign and n.strides[1][-1] == 1 and given.kind == "f":
             line = Nest(n.lengths[:-1], tuple(v[:-1] for v in n.strides), n.views)
             extremum(p, T, step[: step.index("{")], f"{p.pointer(a.base)} + {line.at(1)}", n.lengths[-1])
             p.line(f"{target} = s;" + "}" * (len(n.lengths) - 1))

@@ -17,6 +17,9 @@ from .contracted import einsum, tensordot
 from .kernels import KERNELS
 from .plan import VIEWS, NoFormError, elementwise
 
+PRODUCTS = ("dot", "matmul")
+"""Operations that have a form for operands of one dtype."""
+
 
 def lowered(program: Program) -> Program:
     """The program with every operation of the table below written out."""
@@ -28,16 +31,23 @@ def lowered(program: Program) -> Program:
             part = as_recorded(function, eq, specs)
         except Exception:  # code that is no plain NumPy code: then the operation stays, and has no form in C
             part = None
-        if part is None or len(part.outputs) != 1 or any(e.op is eq.op for e in part.equations):
+        again = eq.op.name not in PRODUCTS and part is not None and any(e.op is eq.op for e in part.equations)
+        if part is None or len(part.outputs) != 1 or again:
             kept.add(eq.out)
             return None
         return part
 
     def in_other_words(eq: Equation) -> Callable[..., Any] | None:
-        return None if eq.out in kept else _in_other_words(eq, library)
+        if eq.out in kept:
+            return None
+        if eq.op.name in PRODUCTS and eq.dtype.kind == "f" and len({specs[v].dtype for v in eq.vars()}) > 1:
+            return lambda a, b: getattr(np, eq.op.name)(a.astype(eq.dtype), b.astype(eq.dtype))
+        return _in_other_words(eq, library)
 
+    specs = program.specs()
     while any(map(in_other_words, program.equations)):  # what one is written as may name others again
         program = written_out(program, in_other_words, part_of)
+        specs = program.specs()
     strange = next((eq for eq in program.equations if eq.op not in library), None)
     if strange is not None:
         raise NoFormError(f"{strange.op.name}, a function of your own that cannot be recorded")
