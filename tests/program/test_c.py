@@ -362,6 +362,13 @@ def test_a_function_of_ones_own_is_not_taken_for_one_of_the_library() -> None:
         run_as_c(tl.record(lambda x: strange(x) * 2.0)(x), x)
     np.testing.assert_array_equal(tl.jit(lambda x: strange(x) * 2.0)(x), [0.0, 6.0])
 
+    def dot(a: Any, b: Any) -> Any:
+        return a - b
+
+    ours, half = tl.local_rule(dot, slopes=(1.0, -1.0)), x.astype(np.float32)
+    program = tl.record(lambda x, half: ours(x, half) + np.dot(x, half))(x, half)
+    np.testing.assert_array_equal(run_as_c(program, x, half)[0], [5.0, 5.0])
+
 
 V, M, B = np.random.default_rng(5).normal(size=3), np.arange(9.0).reshape(3, 3) - 2.5, np.ones((2, 1, 3))
 WAYS: dict[str, tuple[Any, tuple[Any, ...]]] = {

@@ -304,7 +304,7 @@ def test_explain_counts_what_only_shows_the_elements_of_another_value_as_nothing
 def test_an_operation_may_be_written_out_with_constants_of_its_own() -> None:
     table = np.array([1.0, -2.0, 4.0])
     program = tl.record(lambda x: np.tanh(x) + np.tanh(2.0 * x))(np.ones(3))
-    written = written_out(program, lambda eq: (lambda x: x * table) if eq.op.name == "tanh" else None)
+    written = written_out(program, lambda eq, _: (lambda x: x * table) if eq.op.name == "tanh" else None)
     assert "tanh" not in [eq.op.name for eq in written.equations]
     assert len(written.constants) == 2  # one for each use: no two parts share a name
     for c in written.constants.values():

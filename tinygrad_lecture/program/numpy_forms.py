@@ -60,7 +60,7 @@ WRITTEN_OUT: dict[str, Callable[..., Any]] = {
 def in_plain_numpy(program: Program) -> Program:
     """The program with the operations of this table written out."""
     names = library_names()
-    return written_out(program, lambda eq: WRITTEN_OUT.get(names.get(eq.op, "")))
+    return written_out(program, lambda eq, _: WRITTEN_OUT.get(names.get(eq.op, "")))
 
 
 _SCALAR = {"add": "{} + {}", "subtract": "{} - {}", "multiply": "{} * {}", "divide": "{} / {}", "negative": "-{}"}

@@ -119,12 +119,13 @@ def as_recorded(function: Callable[..., Any], eq: Equation, specs: Mapping[Var, 
 
 def written_out(
     program: Program,
-    function_of: Callable[[Equation], Callable[..., Any] | None],
+    function_of: Callable[[Equation, Mapping[Var, Spec]], Callable[..., Any] | None],
     part_of: Callable[..., Program | None] = as_recorded,
 ) -> Program:
     """The program with operations written out as the equations of a function.
 
-    function_of: an equation → that function, or None; part_of: as `as_recorded`, None where it cannot be recorded.
+    function_of: an equation, what is known of all values → that function, or None; part_of: as `as_recorded`, None
+    where it cannot be recorded.
     """
     number = count(1 + max((v.number for v in program.specs()), default=0))
     specs, constants = program.specs(), dict(program.constants)
@@ -132,7 +133,7 @@ def written_out(
     equations: list[Equation] = []
     for eq in program.equations:
         eq = _with(eq, now)
-        function = function_of(eq)
+        function = function_of(eq, specs)
         part = None if function is None else part_of(function, eq, specs)
         if part is None:
             equations.append(eq)
@@ -140,7 +141,7 @@ def written_out(
         local: dict[Var, Any] = dict(zip(part.inputs, [a for a in eq.args if a.__class__ is Var], strict=True))
         for v, c in part.constants.items():
             local[v] = Var(next(number))
-            constants[local[v]] = c
+            constants[local[v]], specs[local[v]] = c, Spec(c.shape, c.dtype)
         for e in part.equations:
             local[e.out] = Var(next(number))
             equations.append(replace(_with(e, local), out=local[e.out]))

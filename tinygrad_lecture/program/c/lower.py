@@ -26,28 +26,34 @@ def lowered(program: Program) -> Program:
     library = library_names()
     kept: set[Var] = set()  # the outputs of operations that cannot be
 
+    def mixed(eq: Equation, specs: Mapping[Var, Spec]) -> bool:
+        product = eq.op in library and eq.op.name in PRODUCTS and eq.dtype.kind == "f"
+        return product and len({specs[v].dtype for v in eq.vars()}) > 1
+
     def part_of(function: Callable[..., Any], eq: Equation, specs: Mapping[Var, Spec]) -> Program | None:
         try:
             part = as_recorded(function, eq, specs)
         except Exception:  # code that is no plain NumPy code: then the operation stays, and has no form in C
             part = None
-        again = eq.op.name not in PRODUCTS and part is not None and any(e.op is eq.op for e in part.equations)
-        if part is None or len(part.outputs) != 1 or again:
+        endless = part is not None and not mixed(eq, specs) and any(e.op is eq.op for e in part.equations)
+        if part is None or len(part.outputs) != 1 or endless:
             kept.add(eq.out)
             return None
         return part
 
-    def in_other_words(eq: Equation) -> Callable[..., Any] | None:
+    def in_other_words(eq: Equation, specs: Mapping[Var, Spec]) -> Callable[..., Any] | None:
         if eq.out in kept:
             return None
-        if eq.op.name in PRODUCTS and eq.dtype.kind == "f" and len({specs[v].dtype for v in eq.vars()}) > 1:
+        if mixed(eq, specs):
             return lambda a, b: getattr(np, eq.op.name)(a.astype(eq.dtype), b.astype(eq.dtype))
         return _in_other_words(eq, library)
 
-    specs = program.specs()
-    while any(map(in_other_words, program.equations)):  # what one is written as may name others again
-        program = written_out(program, in_other_words, part_of)
+    def more() -> bool:
         specs = program.specs()
+        return any(in_other_words(eq, specs) for eq in program.equations)
+
+    while more():  # what one is written as may name others again
+        program = written_out(program, in_other_words, part_of)
     strange = next((eq for eq in program.equations if eq.op not in library), None)
     if strange is not None:
         raise NoFormError(f"{strange.op.name}, a function of your own that cannot be recorded")
