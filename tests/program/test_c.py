@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import re
 import subprocess
 import sys
@@ -121,6 +123,10 @@ def test_every_elementwise_operation_keeps_its_tails_zeros_infinities_and_nans(d
     from tinygrad_lecture.engine.op import OPS
     from tinygrad_lecture.engine.tensor import apply
 
+    with contextlib.suppress(ImportError):  # SciPy's are among them where it is installed
+        special = importlib.import_module("scipy.special")
+        tl.grad(special.erf)(0.5)
+        assert {"erf", "expit", "log_expit"} <= {op.name for op in OPS.values()}
     ops = {op.name: op for op in OPS.values()}
     a, b = (np.ascontiguousarray(x.ravel(), dtype) for x in np.meshgrid(EDGES, EDGES))
     names = [n for n in {**FLOATING, **TRUTH} if n in ops and n not in ("clip", "bitwise_and", "bitwise_or")]

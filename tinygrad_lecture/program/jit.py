@@ -138,9 +138,9 @@ def jit(f: Callable[..., Any], *, runner: str = "auto") -> Jit:
     it has changed; what no name leads to, a clock or a generator made inside, stays as it was when it was recorded.
     runner: "auto" compiles to C where a compiler is found and all operations have a form in C, else calls NumPy
     with the same bits as the function itself; "C" and "NumPy" insist.
-    `f.report()` says what runs. Compiled, each function of each element is at most a few units in the last place from
-    NumPy's, and sums are added in another order. Inside transforms and recordings it is f itself, and where it refers
-    to a Tensor that requires a gradient, outside of `no_grad`.
+    It may stand before a method, too; `f.report()` says what runs. Compiled, each function of each element is at most
+    a few units in the last place from NumPy's, and sums are added in another order. Inside transforms and recordings
+    it is f itself, and where it refers to a Tensor that requires a gradient, outside of `no_grad`.
     Raises TypeError where f cannot be recorded, RuntimeError where C was asked for and cannot be had. Source: C4.
 
     >>> double = jit(lambda x: 2.0 * np.tanh(x))

@@ -68,22 +68,19 @@ def _contracted(left: Term, right: Term, wanted: Collection[Any]) -> Term:
     met = [c for c in of_a if c in of_b and c not in wanted]
     rows, columns = [c for c in of_a if c not in of_b], [c for c in of_b if c not in of_a]
     names, shape = [*stack, *rows, *columns], [length[c] for c in (*stack, *rows, *columns)]
-    if met and rows and columns:
+    if not met:
+        return _beside(a, of_a, names) * _beside(b, of_b, names), names
+    if rows or columns or not stack:
         tall = _reshaped(_stretched(a, of_a, [*stack, *rows, *met], length), len(stack), len(rows))
         wide = _reshaped(_stretched(b, of_b, [*stack, *met, *columns], length), len(stack), len(met))
         return np.reshape(np.matmul(tall, wide), shape), names
-    tall, wide = (_beside(_stretched_to(x, own, met, length), own, [*names, *met]) for x, own in ((a, of_a), (b, of_b)))
-    return (np.sum(tall * wide, axis=tuple(range(len(names), len(names) + len(met)))) if met else tall * wide), names
+    both = _stretched(a, of_a, [*stack, *met], length) * _stretched(b, of_b, [*stack, *met], length)
+    return np.sum(both, axis=tuple(range(len(stack), len(stack) + len(met)))), names
 
 
 def _stretched(a: Any, own: list[Any], names: list[Any], length: dict[Any, int]) -> Any:
     """The axes in another order, each of its full length, where a 1 stood for it."""
     a, shape = _arranged((a, own), names), tuple(length[c] for c in names)
-    return a if np.shape(a) == shape else np.broadcast_to(a, shape)
-
-
-def _stretched_to(a: Any, own: list[Any], met: list[Any], length: dict[Any, int]) -> Any:
-    shape = tuple(length[c] if c in met else n for c, n in zip(own, np.shape(a), strict=True))
     return a if np.shape(a) == shape else np.broadcast_to(a, shape)
 
 

@@ -301,6 +301,11 @@ static void one_part(const void *of, int64_t which) {
   if (room != near) free(room);
 }
 
+/* An element of C. */
+INLINE T element(const product *q, int64_t at, T sum) {
+  return q->beta != 0 ? q->beta * q->d[at] + q->alpha * sum : q->alpha * sum;
+}
+
 /* Scalar products of some rows of A with some columns of B, both of which lie one element behind the other. */
 INLINE void dots(const int rows, const int columns, const product *q, int64_t i, int64_t j) {
   vec s[ACROSS][ACROSS];
@@ -324,7 +329,7 @@ INLINE void dots(const int rows, const int columns, const product *q, int64_t i,
         for (int o = 0; o < half; o++) part[o] += part[o + half];
       sum = part[0];
       for (int64_t o = p; o < q->k; o++) sum += a[r * q->ai + o] * b[l * q->bj + o];
-      q->c[at] = q->beta != 0 ? q->beta * q->d[at] + q->alpha * sum : q->alpha * sum;
+      q->c[at] = element(q, at, sum);
     }
 }
 
@@ -364,8 +369,7 @@ static void one_row(const void *of, int64_t which) {
     }
     for (; p < q->k; p++, x += s, b += r)
       for (int64_t j = 0; j < n; j++) sums[j] += *x * b[j];
-    for (int64_t j = 0; j < n; j++)
-      q->c[j0 + j] = q->beta != 0 ? q->beta * q->d[j0 + j] + q->alpha * sums[j] : q->alpha * sums[j];
+    for (int64_t j = 0; j < n; j++) q->c[j0 + j] = element(q, j0 + j, sums[j]);
   }
 }
 
@@ -375,12 +379,9 @@ static void one_outer(const void *of, int64_t which) {
   const product *q = &all->q;
   const int64_t end = q->m - which * all->rows < all->rows ? q->m : (which + 1) * all->rows;
   for (int64_t i = which * all->rows; i < end; i++) {
-    const T e = q->a[i * q->ai], *d = q->d + i * q->n;
+    const T e = q->a[i * q->ai], *b = q->b, *d = q->d + i * q->n, alpha = q->alpha, beta = q->beta;
     T *c = q->c + i * q->n;
-    if (q->beta != 0)
-      for (int64_t j = 0; j < q->n; j++) c[j] = q->beta * d[j] + q->alpha * (e * q->b[j]);
-    else
-      for (int64_t j = 0; j < q->n; j++) c[j] = q->alpha * (e * q->b[j]);
+    for (int64_t j = 0; j < q->n; j++) c[j] = beta != 0 ? beta * d[j] + alpha * (e * b[j]) : alpha * (e * b[j]);
   }
 }
 
