@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from heapq import heappop, heappush
-from operator import mul
 from typing import Any
 
 import numpy as np
+from numpy import ndarray, vdot
 
 from .primitives import cast, odot
 from .recording import current
@@ -24,7 +24,8 @@ from .tensor import Tensor, leaf
 from .values import Array, owned, real
 
 Starts = list[tuple[Tensor, Array]]
-Ends = list[tuple[Tensor, Array]]
+Ends = list[list[Any]]
+"""Leaves, each with the error that reached it."""
 Watch = Callable[[Tensor, int, Array, Array], None]
 
 
@@ -75,7 +76,6 @@ def errors_at_ends(
     Nodes with stamps from first to last are leaves too: the arguments of a transform. What is
     older than first cannot depend on them, and gets nothing.
     watch(n, k, err, e) is told that node n, where err arrived, hands e on to its input k.
-    A raw walk multiplies plainly; only when a NaN has reached a leaf does it start over with ⊙.
     """
     debug = current().debug
     if debug is not None and debug.checks:
@@ -83,35 +83,28 @@ def errors_at_ends(
         return debug.walked(errors_at_ends, starts, watch, how)  # type: ignore[no-any-return]
     if differentiable:
         starts = [(y, err if err.__class__ is Tensor else leaf(err, needs=False)) for y, err in starts]
-        return _silent_walk(starts, first, last, odot, False, watch)
-    ends, outside = _silent_walk(starts, first, last, odot if watch else mul, True, watch)
-    if not watch and _any_nan(ends):
-        ends, outside = _silent_walk(starts, first, last, odot, True)
+        return _silent_walk(starts, first, last, False, watch)
+    ends, outside = _silent_walk(starts, first, last, True, watch)
     return _unaliased(ends, [err for _, err in starts]), outside
 
 
 def walk(
-    starts: Starts, first: int, last: int, times: Any, raw: bool, watch: Watch | None = None, only: int | None = None
+    starts: Starts, first: int, last: int, raw: bool, watch: Watch | None = None, only: int | None = None
 ) -> tuple[Ends, bool]:
     """The walk itself: node by node, each applies its local rules to the error that arrived.
 
-    raw: rules get values, not Tensors; times: ⊙, or the plain product; only: the one input that a node hands on to,
-    all by default. What is handed on comes in the shape and dtype of the input.
+    raw: rules get values, not Tensors; only: the one input that a node hands on to, all by default.
+    What is handed on comes in the shape and dtype of the input.
     """
-    ends: Ends = []
     outside = False
     arrived: dict[int, list[Any]] = {}  # stamp → the node, and the sum of the errors so far
     for y, err in starts:
         arrived[y.stamp] = [y, arrived[y.stamp][1] + err if y.stamp in arrived else err]
-    youngest = sorted([-stamp for stamp in arrived])  # a heap
-    while youngest:
-        stamp = -heappop(youngest)
+    waiting = sorted([-stamp for stamp, (y, _) in arrived.items() if y.inputs and stamp > last])  # a heap
+    while waiting:
+        stamp = -heappop(waiting)
         n, err = arrived.pop(stamp)
-        inputs = n.inputs
-        if not inputs or stamp <= last:
-            ends.append((n, err))
-            continue
-        op, options, values = n.op, n.options, []
+        op, inputs, options, values = n.op, n.inputs, n.options, []
         for x in inputs:
             if x.__class__ is Tensor:
                 if x.stamp > stamp:
@@ -139,7 +132,14 @@ def walk(
                 if slope.__class__ is float:
                     e = err if slope == 1.0 else err * slope
                 else:
-                    e = times(err, slope(out, *values, **options) if options else slope(out, *values))
+                    slope = slope(out, *values, **options) if options else slope(out, *values)
+                    if raw:
+                        e = err * slope
+                        some = vdot(e, e) if e.__class__ is ndarray else e  # which no overflow makes NaN
+                        if some != some:
+                            e = odot(err, slope)
+                    else:
+                        e = odot(err, slope)
             elif op.each is not None:
                 e = op.each(k, err, out, *values, **options)
             else:
@@ -149,18 +149,19 @@ def walk(
                 e = rule(err, out, *values, **options)
             value = x._data
             if e.__class__ is not value.__class__ or (
-                e.__class__ is np.ndarray and (e.shape != value.shape or e.dtype is not value.dtype)
+                e.__class__ is ndarray and (e.shape != value.shape or e.dtype is not value.dtype)
             ):
                 e = fitted(e, n, k, x)
             if watch is not None:
                 watch(n, k, err, e)
             entry = arrived.get(at)
-            if entry is None:
-                arrived[at] = [x, e]
-                heappush(youngest, -at)
-            else:
+            if entry is not None:
                 entry[1] = entry[1] + e
-    return ends, outside
+            else:
+                arrived[at] = [x, e]
+                if x.inputs and at > last:
+                    heappush(waiting, -at)
+    return list(arrived.values()), outside  # at those that hand on nothing
 
 
 @np.errstate(divide="ignore", invalid="ignore")  # as a decorator in half the time of a with block
@@ -174,7 +175,7 @@ def promoted(values: list[Array], out: Array) -> list[Array]:
 
     A rule that works on a float32 input alone would lose what a float64 partner gave the output.
     """
-    kind = float if out.__class__ is np.ndarray or out.__class__ is Tensor else out.__class__
+    kind = float if out.__class__ is ndarray or out.__class__ is Tensor else out.__class__
     dtype = None
     for v in values:
         if v.__class__ is not float and v.__class__ is not kind:  # a NumPy scalar's class says its dtype
@@ -186,7 +187,7 @@ def promoted(values: list[Array], out: Array) -> list[Array]:
 
 
 def _promoted(v: Array, dtype: np.dtype[np.generic]) -> Array:
-    lower = isinstance(v, Tensor | np.ndarray | np.generic) and v.dtype.kind == "f" and v.dtype != dtype
+    lower = isinstance(v, Tensor | ndarray | np.generic) and v.dtype.kind == "f" and v.dtype != dtype
     return v.astype(dtype) if lower else v
 
 
@@ -199,7 +200,7 @@ def fitted(e: Array, n: Tensor, k: int, x: Tensor) -> Array:
     """
     op = n.op
     assert op is not None
-    if e.__class__ is not Tensor and e.__class__ is not np.ndarray:
+    if e.__class__ is not Tensor and e.__class__ is not ndarray:
         e = np.asarray(e)[()]
     if e.shape != x.shape:
         whole = e.shape == n.shape if op.slopes is not None else op.broadcasts
@@ -236,24 +237,12 @@ def overwritten(n: Tensor, x: Tensor) -> RuntimeError:
     )
 
 
-@np.errstate(all="ignore")
-def _any_nan(ends: Ends) -> bool:
-    """Whether a NaN has reached a leaf, by one number for each: squares are NaN only where an element is."""
-    for _, e in ends:
-        if e.__class__ is np.ndarray:
-            flat = e.ravel("K")  # in whatever order: no copy of what is transposed
-            e = flat.dot(flat)
-        if e != e:
-            return True
-    return False
-
-
 def _unaliased(ends: Ends, starts: list[Array]) -> Ends:
     """The same errors, none a view of or the same object as another or as what started the walk."""
     seen = {id(start) for start in starts}
-    for i, (x, e) in enumerate(ends):
-        if e.__class__ is np.ndarray and (e.base is not None or id(e) in seen):
-            e = e.copy()
-            ends[i] = x, e  # so that what it was copied from is freed before the next is
+    for end in ends:
+        e = end[1]
+        if e.__class__ is ndarray and (e.base is not None or id(e) in seen):
+            end[1] = e = e.copy()  # so that what it was copied from is freed before the next is
         seen.add(id(e))
     return ends

@@ -112,7 +112,7 @@ def _transposed(n: Tensor, k: int, change: Array, *, raw: bool) -> Array:
     """The transpose of a rule: since it is linear in err, ⟨rule(err), change⟩ has by err the gradient that is asked."""
     with enclosed():
         err = leaf(np.zeros(n.shape, n.dtype)[()])
-        handed, _ = walk([(n, err)], 0, n.stamp - 1, odot, raw, only=k)  # one step, to the node's own input
+        handed, _ = walk([(n, err)], 0, n.stamp - 1, raw, only=k)  # one step, to the node's own input
     if not handed or handed[0][1].__class__ is not Tensor or not handed[0][1].needs:
         return None
     e = handed[0][1]
