@@ -46,9 +46,9 @@ def run_trace(options: argparse.Namespace) -> int:
 
     function, arguments = _function_and_arguments(options)
     leaves = [tree_map(_leaf, a) for a in arguments]
-    names = {n: t for n, t in zip(_names(function), leaves, strict=False) if t.__class__ is Tensor and n != "err"}
+    names = {n: t for n, t in zip(_names(function), leaves, strict=False) if type(t) is Tensor and n != "err"}
     y = function(*leaves)
-    if y.__class__ is not Tensor:
+    if type(y) is not Tensor:
         raise UsageError(f"{options.what}: it returned {type(y).__name__}, which depends on none of its arguments")
     print(trace(y, None if np.shape(y) == () else np.ones(np.shape(y), y.dtype), **names))
     return 0

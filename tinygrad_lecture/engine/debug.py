@@ -122,7 +122,7 @@ def _must_have_arrived(n: Tensor, err: Array) -> None:
 
 def _must_be_untouched(n: Tensor) -> None:
     """Refuse a node whose arrays were written to after it was made."""
-    if n.options.__class__ is not Noted:
+    if type(n.options) is not Noted:
         return
     note: Any = n.options
     assert n.op is not None
@@ -137,12 +137,12 @@ def _must_be_untouched(n: Tensor) -> None:
 def _arrays(t: Tensor, names: tuple[str, ...]) -> Iterator[tuple[str, np.ndarray]]:
     """The arrays that a node refers to, each with what to call it."""
     for k, x in enumerate((*t.inputs, t)):
-        a = x._data if x.__class__ is Tensor else x
-        if a.__class__ is np.ndarray:
+        a = x._data if type(x) is Tensor else x
+        if type(a) is np.ndarray:
             yield (_called(names, k) if x is not t else "the output"), a
     for key, option in t.options.items():
         for a in flatten(option)[0] if isinstance(option, np.ndarray | tuple | list) else ():
-            if a.__class__ is np.ndarray:
+            if type(a) is np.ndarray:
                 yield f"{key}=", a
 
 
@@ -171,12 +171,12 @@ def _warn_of_outer(t: Tensor, inputs: tuple[Any, ...], line: str, frame: FrameTy
 
 
 def _finite(a: Array) -> bool:
-    return bool(np.isfinite(a._data if a.__class__ is Tensor else a).all())
+    return bool(np.isfinite(a._data if type(a) is Tensor else a).all())
 
 
 def _name(x: Any, frame: FrameType) -> str:
     """What the user's code calls a Tensor or array; "" where it is a number or has no name there."""
-    if x.__class__ is Tensor or x.__class__ is np.ndarray:
+    if type(x) is Tensor or type(x) is np.ndarray:
         for names in (frame.f_locals, frame.f_globals):
             for name, value in names.items():
                 if value is x:
@@ -202,7 +202,7 @@ def _ranges(inputs: tuple[Any, ...], names: tuple[str, ...]) -> str:
 
 def _range(x: Any) -> str:
     """Where numbers lie, and the first of those that are not finite."""
-    a = np.asarray(x._data if x.__class__ is Tensor else x)
+    a = np.asarray(x._data if type(x) is Tensor else x)
     if a.ndim == 0:
         return f"{a.item():.6g}"
     kind = f"{a.dtype} {a.shape}"

@@ -71,8 +71,8 @@ def _guarded(rule: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(rule)
     def guarded(err: Array, *given: Any, **options: Any) -> Array:
-        e = rule(err if err.__class__ is Tensor else err.copy(), *given, **options)
-        return e.copy() if e.__class__ is np.ndarray else e
+        e = rule(err if type(err) is Tensor else err.copy(), *given, **options)
+        return e.copy() if type(e) is np.ndarray else e
 
     return guarded
 
@@ -109,18 +109,18 @@ def differentiable(fn: F, op: Op) -> F:
     @wraps(fn)
     def function(*args: Any, **kwargs: Any) -> Any:
         for x in args:
-            if x.__class__ is Tensor:
+            if type(x) is Tensor:
                 return call(op, args, kwargs)
-            if x.__class__ not in _PLAIN:
+            if type(x) not in _PLAIN:
                 break
         else:
             if not kwargs:
                 return fn(*args)
-        if any(x.__class__ is Tensor for x in (*args, *kwargs.values())):
+        if any(type(x) is Tensor for x in (*args, *kwargs.values())):
             return call(op, args, kwargs)
         for x in args:  # as NumPy does with its own functions, for arrays of another kind
             if hasattr(x, "__array_function__") and not isinstance(x, np.ndarray):
-                return x.__array_function__(function, (x.__class__,), args, kwargs)
+                return x.__array_function__(function, (type(x),), args, kwargs)
         return fn(*args, **kwargs)
 
     function.op = op  # type: ignore[attr-defined]
@@ -171,7 +171,7 @@ def scatter_add(err: Array, index: tuple[Any, ...], shape: tuple[int, ...]) -> A
 
 
 def _raw(index: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple([i._data if i.__class__ is Tensor else i for i in index])
+    return tuple([i._data if type(i) is Tensor else i for i in index])
 
 
 def _never_repeats(i: Any) -> bool:

@@ -38,10 +38,10 @@ def _operator(
     op = op_of(fn)
 
     def left(a: Tensor, b: Any) -> Tensor:
-        if b.__class__ is Tensor:
+        if type(b) is Tensor:
             value = b._data
         else:
-            value = b = b if b.__class__ in _NUMBERS else operand(b, op.name)
+            value = b = b if type(b) in _NUMBERS else operand(b, op.name)
         try:
             data = python(a._data, value)
         except ValueError as error:
@@ -49,7 +49,7 @@ def _operator(
         return node(op, (a, b), NO_OPTIONS, data)
 
     def right(b: Tensor, a: Any) -> Tensor:
-        a = a if a.__class__ in _NUMBERS else operand(a, op.name)
+        a = a if type(a) in _NUMBERS else operand(a, op.name)
         try:
             data = python(a, b._data)
         except ValueError as error:
@@ -85,7 +85,7 @@ class Tensor(Leaving, ArrayMethods):
     stamp: int
 
     def __init__(self, values: Any, requires_grad: bool = False) -> None:
-        if values.__class__ is Tensor:
+        if type(values) is Tensor:
             must_convert(values, "Tensor(t)", "t itself, or t.detach() for its values alone")
             values = values._data
         data = owned(values)
@@ -186,7 +186,7 @@ class Tensor(Leaving, ArrayMethods):
         )
 
     def __getitem__(self, index: Any) -> Tensor:
-        parts = index if index.__class__ is tuple else (index,)
+        parts = index if type(index) is tuple else (index,)
         return apply(GETITEM, (self,), {"index": tuple([_index_part(i) for i in parts])})
 
     # the operators
@@ -245,14 +245,6 @@ class Tensor(Leaving, ArrayMethods):
                 raise
             raise type(error)(f"{fn.__name__}: {error}") from error
 
-    def __getattr__(self, name: str) -> Any:
-        way_out = ""
-        if hasattr(np.ndarray, name) and not name.startswith("__"):
-            way_out = (
-                f" (an ndarray has): use a NumPy function that has a local rule, or t.numpy().{name} outside the graph"
-            )
-        raise AttributeError(f"a Tensor has no attribute {name!r}{way_out}")
-
     def __len__(self) -> int:
         if self.ndim == 0:
             raise TypeError("len() of a Tensor without axes")
@@ -270,6 +262,29 @@ class Tensor(Leaving, ArrayMethods):
                 "Keep t.numpy(), or record the computation with tl.record"
             )
         return _leaf_again, (np.asarray(self._data), self.needs, self.grad)
+
+
+class _Missing:
+    """An attribute that an ndarray has and a Tensor has not: who asks for it is told what to write.
+
+    A `__getattr__` would do, and make Python look up every other attribute slowly.
+    """
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, t: Tensor | None, owner: type) -> Any:
+        raise AttributeError(
+            f"a Tensor has no attribute {self.name!r} (an ndarray has): use a NumPy function that has a local rule, "
+            f"or t.numpy().{self.name} outside the graph"
+        )
+
+
+for _name in dir(np.ndarray):
+    if not _name.startswith("__") and not hasattr(Tensor, _name):
+        setattr(Tensor, _name, _Missing(_name))
 
 
 @cache
@@ -310,10 +325,10 @@ def node(op: Op, inputs: tuple[Any, ...], options: dict[str, Any], data: Array) 
     needs = False
     if mode.records and op.differentiable:
         for x in inputs:
-            if x.__class__ is Tensor and x.needs:
+            if type(x) is Tensor and x.needs:
                 needs = True
                 break
-    if not needs and data.__class__ is np.ndarray and data.base is not None and mode.tape is None:
+    if not needs and type(data) is np.ndarray and data.base is not None and mode.tape is None:
         data = of_its_own(data)
     if mode.observed:
         return _observed(mode, op, inputs, options, data, needs)
@@ -349,12 +364,12 @@ def _taped(tape: Tape, op: Op, inputs: tuple[Any, ...], options: dict[str, Any],
         t = _fill(Tensor.__new__(Tensor), data, op, inputs if needs else (), options if needs else NO_OPTIONS, needs)
         tape.constants.add(t.stamp)
         for x in inputs:
-            if x.__class__ is Tensor:
+            if type(x) is Tensor:
                 tape.reads(x)
         return t
 
     def kept(x: Any) -> Any:
-        return tape.kept(x) if x.__class__ is np.ndarray else x
+        return tape.kept(x) if type(x) is np.ndarray else x
 
     inputs = tuple([kept(x) for x in inputs])
     options = {k: tree_map(kept, v) if isinstance(v, np.ndarray | tuple | list) else v for k, v in options.items()}
@@ -369,7 +384,7 @@ def call(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
         return apply(op, args, NO_OPTIONS)
     inputs, options = op.bind(args, kwargs)
     for key, value in options.items():
-        if value.__class__ is Tensor:
+        if type(value) is Tensor:
             raise TypeError(
                 f"{op.name}: {key}= is a static option, not differentiable; pass a plain value, not a Tensor"
             )
@@ -380,21 +395,21 @@ def apply(op: Op, inputs: tuple[Any, ...], options: dict[str, Any]) -> Tensor:
     """Run an operation forward on raw values, and record it."""
     raw = []
     for x in inputs:
-        if x.__class__ is Tensor:
+        if type(x) is Tensor:
             raw.append(x._data)
-        elif x.__class__ in _NUMBERS or (x.__class__ is np.ndarray and x.dtype.kind == "f"):
+        elif type(x) in _NUMBERS or (type(x) is np.ndarray and x.dtype.kind == "f"):
             raw.append(x)
         else:
-            inputs = tuple([x if x.__class__ is Tensor else operand(x, op.name) for x in inputs])
-            raw = [x._data if x.__class__ is Tensor else x for x in inputs]
+            inputs = tuple([x if type(x) is Tensor else operand(x, op.name) for x in inputs])
+            raw = [x._data if type(x) is Tensor else x for x in inputs]
             break
     try:
         data = op.forward(*raw, **options) if options else op.forward(*raw)
     except (ValueError, IndexError) as error:
         raise named(error, op.name, inputs) from error
-    if data.__class__ is np.float64:
+    if type(data) is np.float64:
         return node(op, inputs, options, data)
-    if data.__class__ is not np.ndarray and not isinstance(data, np.generic):
+    if type(data) is not np.ndarray and not isinstance(data, np.generic):
         data = one_array(data, op.name)
     t = node(op, inputs, options, data)
     if t.needs and data.dtype.kind != "f":
@@ -407,13 +422,13 @@ def apply(op: Op, inputs: tuple[Any, ...], options: dict[str, Any]) -> Tensor:
 
 def _index_part(i: Any) -> Any:
     """A part of an index as a node keeps it: lists as arrays, Tensors as arrays outside recordings."""
-    if i.__class__ is Tensor:
+    if type(i) is Tensor:
         if not recorded(i):
             return i.numpy()
         if i.dtype == bool:
             refuse_while_recording(i, "indexing with a boolean Tensor")
         return i
-    if i.__class__ is not list:
+    if type(i) is not list:
         return i
     a = np.asarray(i)
     return a if a.size else a.astype(int)

@@ -26,8 +26,8 @@ def flatten(tree: Any) -> tuple[list[Any], Rebuild]:
     """
     leaves: list[Any] = []
     _collect(tree, leaves)
-    if tree.__class__ in (tuple, list) and len(leaves) == len(tree) and all(map(is_, leaves, tree)):
-        return leaves, partial(_as_flat, tree.__class__, len(tree))
+    if type(tree) in (tuple, list) and len(leaves) == len(tree) and all(map(is_, leaves, tree)):
+        return leaves, partial(_as_flat, type(tree), len(tree))
     return leaves, lambda new: _rebuilt(tree, iter(new))
 
 
@@ -55,11 +55,11 @@ def paths(tree: Any, path: str = "") -> list[str]:
 
 def form(tree: Any) -> Any:
     """The kinds of containers, and what their parts are called: something hashable that differs where `paths` would."""
-    kind = tree.__class__
+    kind = type(tree)
     parts = None if kind in LEAVES else _children(tree)
     if parts is None:
         return None
-    inside = tuple([None if part.__class__ in LEAVES else form(part) for part in parts])
+    inside = tuple([None if type(part) in LEAVES else form(part) for part in parts])
     return (kind, tuple(tree), tuple(map(type, tree)), inside) if isinstance(tree, dict) else (kind, inside)
 
 
@@ -89,12 +89,12 @@ def _labels(tree: Any) -> list[str]:
 
 
 def _collect(tree: Any, leaves: list[Any]) -> None:
-    parts = None if tree.__class__ in LEAVES else _children(tree)
+    parts = None if type(tree) in LEAVES else _children(tree)
     if parts is None:
         leaves.append(tree)
         return
     for part in parts:
-        if part.__class__ in LEAVES:
+        if type(part) in LEAVES:
             leaves.append(part)
         else:
             _collect(part, leaves)
@@ -102,11 +102,11 @@ def _collect(tree: Any, leaves: list[Any]) -> None:
 
 def _rebuilt(tree: Any, leaves: Iterator[Any]) -> Any:
     """A container of this form around the next leaves."""
-    kind = tree.__class__
+    kind = type(tree)
     parts = None if kind in LEAVES else _children(tree)
     if parts is None:
         return next(leaves)
-    new = [next(leaves) if part.__class__ in LEAVES else _rebuilt(part, leaves) for part in parts]
+    new = [next(leaves) if type(part) in LEAVES else _rebuilt(part, leaves) for part in parts]
     if kind is tuple or kind is list:
         return kind(new)
     if kind is dict:

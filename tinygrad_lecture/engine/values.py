@@ -50,7 +50,7 @@ def must_float(a: Any, where: str) -> None:
 def owned(values: Any, dtype: Any = None) -> Array:
     """A private, read-only copy of real values; a number becomes a NumPy scalar, which is faster."""
     must_be_plain(values, "Tensor")
-    a = real(copied(values) if values.__class__ is np.ndarray else np.array(values), "Tensor")
+    a = real(copied(values) if type(values) is np.ndarray else np.array(values), "Tensor")
     if dtype is not None and a.dtype != dtype:
         if not np.can_cast(a.dtype, dtype, "same_kind"):
             raise TypeError(f"values of dtype {a.dtype} would not fit {np.dtype(dtype)}; cast them first")
@@ -64,7 +64,7 @@ def owned(values: Any, dtype: Any = None) -> Array:
 def view_of(a: np.ndarray) -> np.ndarray:
     """A view of an array that nobody writes through."""
     view = a.view()
-    view.flags.writeable = False
+    view.setflags(write=False)  # in half the time of view.flags.writeable = False
     return view
 
 
@@ -91,7 +91,7 @@ def copied(a: np.ndarray) -> np.ndarray:
 
 def operand(x: Any, name: str) -> Any:
     """An input that is no Tensor, as an operation may keep it: an array, a number or None."""
-    if x.__class__ is np.ndarray or x is None:
+    if type(x) is np.ndarray or x is None:
         return x if x is None else real(x, name)
     must_be_plain(x, name)
     return x if isinstance(x, int | float) else real(x if isinstance(x, np.generic) else np.asarray(x), name)
@@ -99,7 +99,7 @@ def operand(x: Any, name: str) -> Any:
 
 def must_be_plain(x: Any, name: str) -> None:
     """Refuse arrays whose mask or own arithmetic would be lost."""
-    if x.__class__ is np.ndarray or not isinstance(x, np.ndarray):
+    if type(x) is np.ndarray or not isinstance(x, np.ndarray):
         return  # asking for np.ma would import it
     if isinstance(x, np.ma.MaskedArray | np.matrix):
         raise TypeError(

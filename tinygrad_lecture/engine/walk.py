@@ -50,14 +50,14 @@ def arriving(y: Tensor, err: Any) -> Array:
                 "or reduce it to a scalar first, for example with np.sum"
             )
         return y._data.dtype.type(1)
-    if err.__class__ is Tensor and err.needs and current().depth == 0:
+    if type(err) is Tensor and err.needs and current().depth == 0:
         raise TypeError("backward: err requires a gradient itself; pass err.detach(), or use tl.grad for higher orders")
-    given = err if err.__class__ is Tensor else real(np.asarray(err), "backward(err)")
+    given = err if type(err) is Tensor else real(np.asarray(err), "backward(err)")
     if given.shape != y.shape:
         raise ValueError(
             f"backward: err of shape {given.shape} arrives at a Tensor of shape {y.shape}; they must be the same"
         )
-    if given.__class__ is Tensor and current().depth:
+    if type(given) is Tensor and current().depth:
         return given.astype(y.dtype)
     return owned(np.asarray(given).astype(y.dtype))
 
@@ -82,7 +82,7 @@ def errors_at_ends(
         how = {"first": first, "last": last, "differentiable": differentiable}
         return debug.walked(errors_at_ends, starts, watch, how)  # type: ignore[no-any-return]
     if differentiable:
-        starts = [(y, err if err.__class__ is Tensor else leaf(err, needs=False)) for y, err in starts]
+        starts = [(y, err if type(err) is Tensor else leaf(err, needs=False)) for y, err in starts]
         return _silent_walk(starts, first, last, False, watch)
     ends, outside = _silent_walk(starts, first, last, True, watch)
     return _unaliased(ends, [err for _, err in starts]), outside
@@ -106,7 +106,7 @@ def walk(
         n, err = arrived.pop(stamp)
         op, inputs, options, values = n.op, n.inputs, n.options, []
         for x in inputs:
-            if x.__class__ is Tensor:
+            if type(x) is Tensor:
                 if x.stamp > stamp:
                     raise overwritten(n, x)
                 values.append(x._data if raw else x)
@@ -119,7 +119,7 @@ def walk(
         k = -1
         for x in inputs:
             k += 1
-            if x.__class__ is not Tensor or not x.needs or (only is not None and k != only):
+            if type(x) is not Tensor or not x.needs or (only is not None and k != only):
                 continue  # nothing is computed for what needs no error
             at = x.stamp
             if at < first:
@@ -129,13 +129,13 @@ def walk(
                 slope = slopes[k]
                 if slope is None:
                     continue
-                if slope.__class__ is float:
+                if type(slope) is float:
                     e = err if slope == 1.0 else err * slope
                 else:
                     slope = slope(out, *values, **options) if options else slope(out, *values)
                     if raw:
                         e = err * slope
-                        some = vdot(e, e) if e.__class__ is ndarray else e  # which no overflow makes NaN
+                        some = vdot(e, e) if type(e) is ndarray else e  # which no overflow makes NaN
                         if some != some:
                             e = odot(err, slope)
                     else:
@@ -148,8 +148,8 @@ def walk(
                     continue
                 e = rule(err, out, *values, **options)
             value = x._data
-            if e.__class__ is not value.__class__ or (
-                e.__class__ is ndarray and (e.shape != value.shape or e.dtype is not value.dtype)
+            if type(e) is not type(value) or (
+                type(e) is ndarray and (e.shape != value.shape or e.dtype is not value.dtype)
             ):
                 e = fitted(e, n, k, x)
             if watch is not None:
@@ -175,10 +175,10 @@ def promoted(values: list[Array], out: Array) -> list[Array]:
 
     A rule that works on a float32 input alone would lose what a float64 partner gave the output.
     """
-    kind = float if out.__class__ is ndarray or out.__class__ is Tensor else out.__class__
+    kind = float if type(out) is ndarray or type(out) is Tensor else type(out)
     dtype = None
     for v in values:
-        if v.__class__ is not float and v.__class__ is not kind:  # a NumPy scalar's class says its dtype
+        if type(v) is not float and type(v) is not kind:  # a NumPy scalar's class says its dtype
             if dtype is None:
                 dtype = out.dtype
             if getattr(v, "dtype", dtype) is not dtype:
@@ -200,7 +200,7 @@ def fitted(e: Array, n: Tensor, k: int, x: Tensor) -> Array:
     """
     op = n.op
     assert op is not None
-    if e.__class__ is not Tensor and e.__class__ is not ndarray:
+    if type(e) is not Tensor and type(e) is not ndarray:
         e = np.asarray(e)[()]
     if e.shape != x.shape:
         whole = e.shape == n.shape if op.slopes is not None else op.broadcasts
@@ -242,7 +242,7 @@ def _unaliased(ends: Ends, starts: list[Array]) -> Ends:
     seen = {id(start) for start in starts}
     for end in ends:
         e = end[1]
-        if e.__class__ is ndarray and (e.base is not None or id(e) in seen):
+        if type(e) is ndarray and (e.base is not None or id(e) in seen):
             end[1] = e = e.copy()  # so that what it was copied from is freed before the next is
         seen.add(id(e))
     return ends

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.values import shape_of
 from ..nn.network import Network
 from ..nn.weights import Weights, must_be_outside
 from .interrupts import Interrupts
@@ -36,23 +37,18 @@ def update(net: Network, rule: Rule, state: State, *, eta: Any = None, moments: 
     """
     if not isinstance(net, Network) or isinstance(rule, type) or not hasattr(rule, "delta_w"):
         raise TypeError(f"update(net, rule, state) takes a net and a rule like Adam(0.01), not {net!r} and {rule!r}")
-    if not isinstance(state, Mapping):
+    if not isinstance(state, dict | Mapping):  # most are dicts, which is soon found
         raise TypeError(f"update: the state is a {type(state).__name__}; the first one is rule.start(net.w)")
     must_be_outside("update")
-    weights, w, eta = net.weights, net.w, rule.eta if eta is None else eta
-    held = [(t, t.grad, t.stamp) for t in net.leaves.values()]
+    weights, eta = net.weights, rule.eta if eta is None else eta
+    w = weights.w
     try:
         if len(w) > 4 * PIECE and _may_be_taken_apart(rule):  # a cache would not hold them all
             return _in_pieces(weights, rule, state, eta, moments)
-        delta, state = rule.delta_w(weights.collect(), state, w=w, eta=eta, moments=moments)
-        weights.add(_fitting(delta, w))
-    except BaseException as error:
-        for t, e, version in held:
-            if t.stamp == version:  # not written
-                t.grad = e
-        if isinstance(error, KeyError):
-            raise ValueError(f"update: the state has no {error}; the first one is rule.start(net.w)") from error
-        raise
+        delta, state = rule.delta_w(weights.gradient(), state, w=w, eta=eta, moments=moments)
+    except KeyError as error:
+        raise ValueError(f"update: the state has no {error}; the first one is rule.start(net.w)") from error
+    weights.add(_fitting(delta, w))
     return state
 
 
@@ -101,6 +97,6 @@ def _in_pieces(weights: Weights, rule: Rule, state: State, eta: Any, moments: An
 
 def _fitting(delta: Any, g: np.ndarray) -> Any:
     """Δw, if it has the shape of g: another would be spread over all weights."""
-    if np.shape(delta) != g.shape:
+    if shape_of(delta) != g.shape:
         raise ValueError(f"update: the rule gave Δw of shape {np.shape(delta)} for g of shape {g.shape}")
     return delta

@@ -91,7 +91,7 @@ async def _run(
     below: list[dict[int, int]] = [{} for _ in nodes]  # input k → the node it comes from
     actors = []
     for i, n in enumerate(nodes):
-        below[i] = {k: number[x.stamp] for k, x in enumerate(n.inputs) if x.__class__ is Tensor and x.stamp in number}
+        below[i] = {k: number[x.stamp] for k, x in enumerate(n.inputs) if type(x) is Tensor and x.stamp in number}
         for k, j in below[i].items():
             above[j].append((i, k))
         constants = {k: x for k, x in enumerate(n.inputs) if k not in below[i]}
@@ -141,5 +141,5 @@ def _nodes(y: Tensor) -> list[Tensor]:
         n = waiting.pop()
         if n.needs and n.stamp not in found:
             found[n.stamp] = n
-            waiting += [x for x in n.inputs if x.__class__ is Tensor]
+            waiting += [x for x in n.inputs if type(x) is Tensor]
     return [found[stamp] for stamp in sorted(found)]

@@ -82,13 +82,13 @@ def _alone(y: Tensor) -> bool:
 
     op, options = y.op, y.options
     assert op is not None
-    copies = [Tensor(x.numpy(), requires_grad=x.requires_grad) if x.__class__ is Tensor else x for x in y.inputs]
+    copies = [Tensor(x.numpy(), requires_grad=x.requires_grad) if type(x) is Tensor else x for x in y.inputs]
 
     def by_itself() -> dict[int, Array]:
         node = apply(op, tuple(copies), options)  # a node of its own, without a history
         handed: dict[int, Array] = {}
         with np.errstate(divide="ignore", invalid="ignore"):  # as in the walk above
-            walk([(node, err.copy())], 0, 0, np.multiply, True, lambda n, k, err, e: handed.update({k: e}))
+            walk([(node, err.copy())], 0, 0, True, lambda n, k, err, e: handed.update({k: e}))
         return handed
 
     alone = Context().run(by_itself)
@@ -149,7 +149,7 @@ def wired_net(rng: np.random.Generator) -> tuple[Tensor, list[Tensor]]:
     while waiting:
         t = waiting.pop()
         used.add(t.stamp)
-        waiting += [x for x in t.inputs if x.__class__ is Tensor]
+        waiting += [x for x in t.inputs if type(x) is Tensor]
     return E, [w for w in weights if w.stamp in used]
 
 

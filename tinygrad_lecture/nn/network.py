@@ -216,7 +216,7 @@ class Network:
     def inputs_of(self, x: Any) -> dict[str, Any]:
         """What each input cluster gets of x, by name, without a run; arguments and errors as for calling the net."""
         names = self.topology.inputs
-        usual = len(names) == 1 and self.steps is None and x.__class__ in (np.ndarray, Tensor)
+        usual = len(names) == 1 and self.steps is None and type(x) in (np.ndarray, Tensor)
         if usual and x.shape[-1:] == (self.topology[names[0]].n,):
             return {names[0]: x}  # in little time
         sequences = {} if self.steps is None else _by_cluster(names)

@@ -20,7 +20,7 @@ class Weights:
     Raises TypeError for a dtype that is not floating.
     """
 
-    __slots__ = ("_g", "_leaves", "_views", "_w", "_zeros", "constants", "dtype", "places", "shapes")
+    __slots__ = ("_g", "_held", "_leaves", "_views", "_w", "_zeros", "constants", "dtype", "places", "shapes")
 
     def __init__(self, shapes: Mapping[str, tuple[int, ...]], dtype: Any = np.float64) -> None:
         self.dtype = np.dtype(dtype)
@@ -38,6 +38,7 @@ class Weights:
         self._leaves = {name: leaf(view) for name, view in self._views.items()}
         # the same values for graphs that shall not differentiate by them, but must see when they are overwritten
         self.constants = {name: leaf(view, needs=False) for name, view in self._views.items()}
+        self._held = [(t, self.constants[name], self._views[name]) for name, t in self._leaves.items()]
 
     def __reduce__(self) -> Any:
         # by default a copy would hold views and leaves that are no longer parts of its packed vector
@@ -70,13 +71,17 @@ class Weights:
     @property
     def leaves(self) -> dict[str, Tensor]:
         """Name → the weights as Tensors that require a gradient. RuntimeError where one was written by itself."""
-        for name, t in self._leaves.items():
-            if t._data is not self._views[name]:
+        self._must_be_whole()
+        return dict(self._leaves)
+
+    def _must_be_whole(self) -> None:
+        for t, _, view in self._held:
+            if t._data is not view:
+                name = next(name for name, own in self._leaves.items() if own is t)
                 raise RuntimeError(
                     f"the leaf {name!r} was assigned to by itself, so it is no part of the packed weights any more; "
                     f"write it with net.assign({{{name!r}: values}}), which also mends this"
                 )
-        return dict(self._leaves)
 
     def named(self, vector: Array) -> dict[str, Any]:
         """The parts of a packed vector by name, as views in their shapes."""
@@ -125,47 +130,67 @@ class Weights:
         self._w[...] = vector
 
     def add(self, delta: np.ndarray) -> None:
-        """Write w + Δw, of the packed vector's shape, where it stands: large nets have no room for their sum."""
+        """Write w + Δw, of the packed vector's shape, where it stands: large nets have no room for their sum.
+
+        The gradients that it was made from are used up: the leaves hold none any more.
+        """
         self._new_version()
-        np.add(self._w, delta, out=self._w, casting="same_kind")
+        np.add(self._w, delta, self._w)
+        self._forget()
 
     def add_pieces(self, pieces: Iterable[tuple[slice, np.ndarray]]) -> None:
-        """Write w + Δw piece by piece: places in w, and Δw there. Nothing is written before the first one is known."""
+        """The same piece by piece: places in w, and Δw there. Nothing is written before the first one is known."""
         first = True
         for place, delta in pieces:
             if first:
                 self._new_version()
             first = False
             w = self._w[place]
-            np.add(w, delta, out=w, casting="same_kind")
+            np.add(w, delta, w)
+        self._forget()
 
     def _new_version(self) -> None:
         """Let graphs refuse what is written next, and the old gradient go.
 
         Interrupted before it is written, a walk would refuse old values rather than take new ones for old.
         """
-        for name, view in self._views.items():
-            for t in (self._leaves[name], self.constants[name]):
-                t._data, t.stamp = view, next_stamp()
+        for t, constant, view in self._held:
+            t._data = constant._data = view
+            t.stamp, constant.stamp = next_stamp(), next_stamp()
         self._g = self._zeros
+
+    def _forget(self) -> None:
+        for t in self._leaves.values():
+            t.grad = None
 
     def collect(self) -> np.ndarray:
         """The gradients that the leaves hold, moved into g: zeros where none has arrived."""
-        g = np.empty(self._w.size, self.dtype)
-        for name, place in self.places.items():
-            e = self._leaves[name].grad
-            g[place] = e.ravel() if e.__class__ is np.ndarray else 0.0 if e is None else np.ravel(e)
-        for t in self._leaves.values():
-            t.grad = None
-        self._g = g
-        return view_of(g)
+        self._g = self.gradient()
+        self._forget()
+        return self.g
+
+    def gradient(self) -> np.ndarray:
+        """The gradients that the leaves hold, packed, and read-only: zeros where none has arrived."""
+        parts = []
+        for t, _, view in self._held:
+            if t._data is not view:
+                self._must_be_whole()
+            e = t.grad
+            if type(e) is not np.ndarray or e.shape != view.shape:  # none, or one set by hand
+                e = np.broadcast_to(self.dtype.type(0) if e is None else e, view.shape)
+            parts.append(e.ravel())
+        g = np.empty(self._w.shape, self.dtype)
+        if parts:
+            np.concatenate(parts, 0, g)
+        g.setflags(write=False)
+        return g
 
     def gradients(self, size: int) -> Iterator[tuple[slice, np.ndarray]]:
-        """What `collect` would pack, in pieces of so many weights: the place of each, and its part of g.
+        """The same in pieces of so many weights: the place of each, and its part of g.
 
-        A piece inside one gradient is a view of it; any other is packed where the one before was. At the end, but not
-        where it is broken off, the leaves hold no gradients any more.
+        A piece inside one gradient is a view of it; any other is packed where the one before was.
         """
+        self._must_be_whole()
         piece, filled, end = np.empty(min(size, self._w.size), self.dtype), 0, self._w.size
         for name, place in self.places.items():
             e = self._leaves[name].grad
@@ -182,8 +207,6 @@ class Weights:
                 if part.size == size or at == end:
                     yield slice(at - part.size, at), part
                     filled = 0
-        for t in self._leaves.values():
-            t.grad = None
 
 
 def _again(shapes: dict[str, tuple[int, ...]], dtype: Any, w: np.ndarray, g: np.ndarray) -> Weights:
@@ -212,7 +235,7 @@ def must_fit(parts: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) ->
         unknown = next(name for name in parts if name not in shapes)
         raise ValueError(f"unknown parameter {unknown!r}; this net has {', '.join(shapes)}")
     for name, value in parts.items():
-        if (value._data.shape if value.__class__ is Tensor else shape_of(value)) != shapes[name]:
+        if (value._data.shape if type(value) is Tensor else shape_of(value)) != shapes[name]:
             raise ValueError(f"{name} has shape {np.shape(value)}, this net needs {shapes[name]}")
 
 

@@ -41,7 +41,7 @@ def least_memory(program: Program) -> int:
 
 
 def _is_view(eq: Equation) -> bool:
-    return eq.args[0].__class__ is Var and eq.op.name in VIEWS and basic(eq.options.get("index", ()))
+    return type(eq.args[0]) is Var and eq.op.name in VIEWS and basic(eq.options.get("index", ()))
 
 
 def cost(program: Program) -> tuple[int, int, int]:
@@ -58,7 +58,7 @@ def cost(program: Program) -> tuple[int, int, int]:
 def _operations(eq: Equation, specs: dict[Var, Spec]) -> int:
     if _is_view(eq):
         return 0
-    sizes = [specs[a].shape for a in eq.args if a.__class__ is Var]
+    sizes = [specs[a].shape for a in eq.args if type(a) is Var]
     if eq.op.name in _PRODUCTS and sizes and sizes[0]:
         bias = prod(eq.shape) if eq.op.name == "linear" and len(eq.args) > 2 else 0
         return 2 * prod(eq.shape) * (sizes[0][-2] if eq.op.name == "vecmat" else sizes[0][-1]) + bias

@@ -103,9 +103,9 @@ def _global_generators() -> Any:
 def stale(program: Program) -> bool:
     """Whether an array or leaf that it was recorded with has other values now."""
     for origin, stamp, c in program.origins:
-        if origin.__class__ is Tensor and origin.stamp == stamp:
+        if type(origin) is Tensor and origin.stamp == stamp:
             continue  # whoever writes a leaf gives it another stamp
-        a = origin._data if origin.__class__ is Tensor else origin
+        a = origin._data if type(origin) is Tensor else origin
         if np.shape(a) != c.shape or a.dtype != c.dtype or not _equal(np.asarray(a), c):
             return True
     return False
@@ -254,7 +254,7 @@ def _inside(value: Any) -> list[Any]:
 def _kept(x: Any) -> Any:
     if isinstance(x, np.ndarray):
         return x.copy()
-    if x.__class__ is Tensor:
+    if type(x) is Tensor:
         return np.array(x._data)
     if isinstance(x, set | frozenset | deque | bytearray):
         return type(x), type(x)(x)

@@ -58,7 +58,7 @@ class Recorded:
 
 def _own(x: Any, given: dict[Var, Any], program: Program) -> Any:
     """An output that no equation computes: a copy of an input or a constant, or a plain number."""
-    if x.__class__ is not Var:
+    if type(x) is not Var:
         return x
     return np.array(given[x] if x in given else program.constants[x])[()]
 
@@ -76,7 +76,7 @@ class Jit:
     def __call__(self, *args: Any) -> Any:
         """The function's result, computed by its program."""
         try:
-            known = self._usual.get(tuple([(a.__class__, a.shape, a.dtype) for a in args]))
+            known = self._usual.get(tuple([(type(a), a.shape, a.dtype) for a in args]))
         except AttributeError:  # a container, or a plain number
             known = None
         if known is not None and not current().depth and known.holds():
@@ -88,8 +88,8 @@ class Jit:
         if known.program.loses and current().records:
             return self.f(*args)  # an error shall flow on to what requires a gradient
         if ARRAYS.issuperset(map(type, args)) and not known.program.loses:
-            self._usual[tuple([(a.__class__, a.shape, a.dtype) for a in args])] = known
-        return known([a for a in leaves if a.__class__ in ARRAYS or is_array(a)])
+            self._usual[tuple([(type(a), a.shape, a.dtype) for a in args])] = known
+        return known([a for a in leaves if type(a) in ARRAYS or is_array(a)])
 
     def __get__(self, owner: Any, kind: Any = None) -> Any:
         """As a method of a class: its owner is the first argument."""

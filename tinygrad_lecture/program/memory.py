@@ -29,7 +29,7 @@ def lifetimes(program: Program, holds: Mapping[Var, Sequence[Var]]) -> dict[Var,
         for v in (*eq.vars(), eq.out):
             last.update(dict.fromkeys(holds.get(v, ()), n))
     for x in program.outputs:
-        if x.__class__ is Var:
+        if type(x) is Var:
             last.update(dict.fromkeys(holds.get(x, ()), len(program.equations)))
     return {memory: (n, last[memory]) for memory, n in first.items()}
 

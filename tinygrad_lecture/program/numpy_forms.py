@@ -86,7 +86,7 @@ def ufunc(w: Writer, eq: Equation) -> bool:
 
 def _unbroadcast(w: Writer, x: Any, eq: Equation) -> str:
     """A view of an operand in the shape of the result, where nothing is repeated: NumPy's broadcasting takes longer."""
-    if x.__class__ is not Var or w.specs[x].shape in ((), eq.shape) or prod(w.specs[x].shape) != prod(eq.shape):
+    if type(x) is not Var or w.specs[x].shape in ((), eq.shape) or prod(w.specs[x].shape) != prod(eq.shape):
         return ""
     return w.view(x, f".reshape({eq.shape})")
 
@@ -95,21 +95,21 @@ def is_scalar(eq: Equation, specs: Mapping[Var, Spec]) -> bool:
     """Whether an equation is arithmetic of single floating numbers of one dtype."""
     if eq.shape != () or eq.dtype.kind != "f" or eq.op.name not in _SCALAR or not isinstance(eq.op.forward, np.ufunc):
         return False
-    return all(specs[a] == Spec((), eq.dtype) if a.__class__ is Var else plain_number(a, eq.dtype) for a in eq.args)
+    return all(specs[a] == Spec((), eq.dtype) if type(a) is Var else plain_number(a, eq.dtype) for a in eq.args)
 
 
 def plain_number(x: Any, dtype: np.dtype[Any]) -> bool:
     """Whether x is a Python number that becomes the same number of a floating dtype wherever that is done."""
-    if dtype.kind != "f" or x.__class__ not in (int, float):
+    if dtype.kind != "f" or type(x) not in (int, float):
         return False
-    return bool(abs(x) < (2**11 if x.__class__ is int else np.finfo(dtype).max))
+    return bool(abs(x) < (2**11 if type(x) is int else np.finfo(dtype).max))
 
 
 def odot(w: Writer, eq: Equation) -> bool:
     """The plain product; only where that holds a NaN (its squares then sum to NaN) it is looked at more closely."""
     err, slope = eq.args
     given = [w.operand(a, eq) for a in eq.args]
-    if eq.dtype.kind != "f" or err.__class__ is not Var:
+    if eq.dtype.kind != "f" or type(err) is not Var:
         return False
     out = w.buffer(eq, over=() if slope == err else (slope,))
     w.line(f"multiply({', '.join(given)}, {out})")
@@ -137,9 +137,9 @@ def sech2(w: Writer, eq: Equation) -> bool:
 def power(w: Writer, eq: Equation) -> bool:
     """x ** 2 of an array is its square; ** of one number rounds as no ufunc does."""
     x, p = eq.args
-    if p.__class__ not in (int, float) or p != 2 or w.layouts[eq.out] is None or eq.dtype.kind != "f":
+    if type(p) not in (int, float) or p != 2 or w.layouts[eq.out] is None or eq.dtype.kind != "f":
         return False
-    if x.__class__ is not Var or w.specs[x].dtype != eq.dtype:  # whole numbers would be squared as such
+    if type(x) is not Var or w.specs[x].dtype != eq.dtype:  # whole numbers would be squared as such
         return False
     w.line(f"square({w.name(x)}, {w.buffer(eq, over=eq.args)})")
     return True
@@ -147,7 +147,7 @@ def power(w: Writer, eq: Equation) -> bool:
 
 def dot(w: Writer, eq: Equation) -> bool:
     """a.dot(b, out), for floating arrays; out must be contiguous."""
-    if any(a.__class__ is not Var or not w.specs[a].shape or w.specs[a].dtype != eq.dtype for a in eq.args):
+    if any(type(a) is not Var or not w.specs[a].shape or w.specs[a].dtype != eq.dtype for a in eq.args):
         return False
     if eq.dtype.kind != "f" or not w.contiguous(eq.out):
         return False
@@ -167,7 +167,7 @@ _START = np.add.reduce(np.array([-0.0]))
 def reduction(w: Writer, eq: Equation) -> bool:
     """add.reduce(x, axis, None, out, keepdims); over axes of length 1 it is one addition."""
     (x,), u = eq.args, _REDUCTIONS[eq.op.forward]
-    if x.__class__ is not Var or eq.options.keys() - {"axis", "keepdims"}:
+    if type(x) is not Var or eq.options.keys() - {"axis", "keepdims"}:
         return False
     size, dtype = int(np.prod(w.specs[x].shape, dtype=int)), w.specs[x].dtype
     if u is np.add and eq.dtype == dtype and dtype.kind == "f" and size == int(np.prod(eq.shape, dtype=int)) and size:
@@ -183,7 +183,7 @@ def reduction(w: Writer, eq: Equation) -> bool:
 def where(w: Writer, eq: Equation) -> bool:
     """Copy the one, and the other where it is chosen."""
     chosen, a, b = eq.args
-    if chosen.__class__ is not Var or w.specs[chosen].dtype != bool:
+    if type(chosen) is not Var or w.specs[chosen].dtype != bool:
         return False
     out = w.buffer(eq)
     w.line(f"{out}[...] = {w.operand(b, eq)}")
@@ -200,7 +200,7 @@ def cast(w: Writer, eq: Equation) -> bool:
 def reshape(w: Writer, eq: Equation) -> bool:
     """A reshape that cannot be a view: the elements one by one, into a buffer that is seen in the old shape."""
     (x,) = eq.args
-    if x.__class__ is not Var or eq.options.get("order", "C") != "C" or not w.contiguous(eq.out):
+    if type(x) is not Var or eq.options.get("order", "C") != "C" or not w.contiguous(eq.out):
         return False
     out = w.buffer(eq)
     w.once(f"{out}_seen = {out}.reshape({w.specs[x].shape})")
@@ -211,7 +211,7 @@ def reshape(w: Writer, eq: Equation) -> bool:
 def concatenate(w: Writer, eq: Equation) -> bool:
     """Pieces are computed where they belong if they can be, else copied there."""
     axis = eq.options.get("axis", 0)
-    if axis is None or eq.options.keys() - {"axis"} or any(a.__class__ is not Var for a in eq.args):
+    if axis is None or eq.options.keys() - {"axis"} or any(type(a) is not Var for a in eq.args):
         return False
     out, axis = w.buffer(eq), axis % len(eq.shape)
     at = 0
@@ -228,7 +228,7 @@ def concatenate(w: Writer, eq: Equation) -> bool:
 def scatter_add(w: Writer, eq: Equation) -> bool:
     """Zeros, and the error put into a part that is a view."""
     index = eq.options["index"]
-    if eq.args[0].__class__ is not Var or not basic(index):
+    if type(eq.args[0]) is not Var or not basic(index):
         return False
     out = w.buffer(eq)
     w.once(f"{out}_part = {out}[{w.index(index, w.specs[eq.args[0]].shape)}]")
@@ -239,7 +239,7 @@ def scatter_add(w: Writer, eq: Equation) -> bool:
 
 def basic(index: tuple[Any, ...]) -> bool:
     """Whether an index takes a part of an array that is a view: whole numbers, slices, None and …."""
-    return all(i is None or i is Ellipsis or i.__class__ in (int, slice) for i in index)
+    return all(i is None or i is Ellipsis or type(i) in (int, slice) for i in index)
 
 
 FORMS: dict[str, Form] = {

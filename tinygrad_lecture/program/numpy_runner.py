@@ -204,7 +204,7 @@ def plain_run(program: Program, arrays: Sequence[Any]) -> tuple[dict[int, Any], 
     views = set()
 
     def value(x: Any) -> Any:
-        return values[x] if x.__class__ is Var else x
+        return values[x] if type(x) is Var else x
 
     for n, eq in enumerate(program.equations):
         args, options = [value(a) for a in eq.args], {k: substitute(v, value) for k, v in eq.options.items()}
@@ -221,4 +221,4 @@ def plain_run(program: Program, arrays: Sequence[Any]) -> tuple[dict[int, Any], 
 
 def _form(arrays: Sequence[Any]) -> Form:
     """How the inputs lie in memory: single numbers have no strides, and are told from arrays of no axis."""
-    return tuple([a.strides or a.__class__ for a in arrays])
+    return tuple([a.strides or type(a) for a in arrays])

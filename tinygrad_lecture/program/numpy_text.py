@@ -48,7 +48,7 @@ class Writer:
         self.holds: dict[Var, tuple[Var, ...]] = {}  # value → buffers, named after values, that it lies in
         self.over: dict[Var, tuple[Var, ...]] = {}  # buffer → operands that it may overwrite
         self.inside: dict[Var, tuple[Var, int]] = {}
-        self._results = {x for x in program.outputs if x.__class__ is Var}
+        self._results = {x for x in program.outputs if type(x) is Var}
         self._met_by_arrays = self._readers()
         self._loose: set[Var] = set()  # numbers that lie in no buffer
         self._names = library_names()
@@ -75,15 +75,15 @@ class Writer:
         if isinstance(x, tuple | list):
             parts = [self.literal(i) for i in x]
             return f"({', '.join(parts)}{',' * (len(parts) == 1)})" if isinstance(x, tuple) else f"[{', '.join(parts)}]"
-        if x.__class__ is Var:
+        if type(x) is Var:
             return self._value(x)
-        if x is None or x is Ellipsis or x.__class__ in (bool, int, str) or (x.__class__ is float and math.isfinite(x)):
+        if x is None or x is Ellipsis or type(x) in (bool, int, str) or (type(x) is float and math.isfinite(x)):
             return "..." if x is Ellipsis else repr(x)
         return self._named(x)
 
     def index(self, index: tuple[Any, ...], shape: tuple[int, ...] = (1,)) -> str:
         """A basic index as Python writes it; with … where one element would come out as a scalar."""
-        parts = [_slice(i) if i.__class__ is slice else self.literal(i) for i in index]
+        parts = [_slice(i) if type(i) is slice else self.literal(i) for i in index]
         return ", ".join(parts if parts and (shape or Ellipsis in index) else [*parts, "..."])
 
     def function(self, fn: Callable[..., Any], name: str = "") -> str:
@@ -102,10 +102,10 @@ class Writer:
 
     def operand(self, x: Any, eq: Equation) -> str:
         """An operand of a ufunc."""
-        if x.__class__ is Var:
+        if type(x) is Var:
             return repr(x)
-        kinds = {self.specs[a].dtype for a in eq.args if a.__class__ is Var}
-        if len(kinds) == 1 and plain_number(x, *kinds) and (x.__class__ is float or _of_one_dtype(eq.op.forward)):
+        kinds = {self.specs[a].dtype for a in eq.args if type(a) is Var}
+        if len(kinds) == 1 and plain_number(x, *kinds) and (type(x) is float or _of_one_dtype(eq.op.forward)):
             return self.number(x, *kinds)
         return self.literal(x)
 
@@ -123,7 +123,7 @@ class Writer:
 
     def scalar(self, x: Any) -> str:
         """An operand as one number."""
-        if x.__class__ is Var:
+        if type(x) is Var:
             return f"{x}[()]" if self._bound(x) else repr(x)
         return repr(x) if x >= 0 else f"({x!r})"
 
@@ -136,7 +136,7 @@ class Writer:
         if eq.out not in self.holds:
             self._once.append(eq.out)
             self.holds[eq.out] = (eq.out,)
-            self.over[eq.out] = tuple(a for a in over if a.__class__ is Var)
+            self.over[eq.out] = tuple(a for a in over if type(a) is Var)
         return repr(eq.out)
 
     def view(self, x: Var, how: str) -> str:

@@ -38,10 +38,8 @@ def folded(program: Program) -> Program:
         if not all(v in constants for v in used):
             return eq
         values = {v: constants[v] for v in used}
-        args = [values[a] if a.__class__ is Var else a for a in eq.args]
-        options = {
-            k: substitute(o, lambda x: values.get(x, x) if x.__class__ is Var else x) for k, o in eq.options.items()
-        }
+        args = [values[a] if type(a) is Var else a for a in eq.args]
+        options = {k: substitute(o, lambda x: values.get(x, x) if type(x) is Var else x) for k, o in eq.options.items()}
         with np.errstate(all="ignore"):  # it has been told when it was recorded
             y = eq.op.forward(*args, **options)
         constants[eq.out] = y if isinstance(y, np.generic) else np.asarray(y)  # ** of scalars rounds otherwise
@@ -61,7 +59,7 @@ def without_identities(program: Program, layouts: Layouts | None = None) -> Prog
     def same(eq: Equation) -> Any:
         kept = _IDENTITIES.get(names.get(eq.op, ""))
         x = kept(eq, program) if kept else None
-        if x.__class__ is not Var or specs[x] != Spec(eq.shape, eq.dtype):
+        if type(x) is not Var or specs[x] != Spec(eq.shape, eq.dtype):
             return eq
         return x if layouts is None or layouts[x] == layouts[eq.out] else eq
 
@@ -85,7 +83,7 @@ def without_repeats(program: Program) -> Program:
 
 def without_dead(program: Program) -> Program:
     """Dead code: equations and constants that no output depends on are left out."""
-    wanted = {x for x in program.outputs if x.__class__ is Var}
+    wanted = {x for x in program.outputs if type(x) is Var}
     alive = []
     for eq in reversed(program.equations):
         if eq.out in wanted:
@@ -103,7 +101,7 @@ def as_recorded(function: Callable[..., Any], eq: Equation, specs: Mapping[Var, 
     """The equations of a function, recorded on ones of the shapes of an equation's inputs."""
     from .record import record
 
-    places = [i for i, a in enumerate(eq.args) if a.__class__ is Var]
+    places = [i for i, a in enumerate(eq.args) if type(a) is Var]
 
     def f(*given: Any) -> Any:
         args = list(eq.args)
@@ -138,7 +136,7 @@ def written_out(
         if part is None:
             equations.append(eq)
             continue
-        local: dict[Var, Any] = dict(zip(part.inputs, [a for a in eq.args if a.__class__ is Var], strict=True))
+        local: dict[Var, Any] = dict(zip(part.inputs, [a for a in eq.args if type(a) is Var], strict=True))
         for v, c in part.constants.items():
             local[v] = Var(next(number))
             constants[local[v]], specs[local[v]] = c, Spec(c.shape, c.dtype)
@@ -152,7 +150,7 @@ def written_out(
 
 
 def _in(x: Any, now: Mapping[Var, Any]) -> Any:
-    return now.get(x, x) if x.__class__ is Var else x
+    return now.get(x, x) if type(x) is Var else x
 
 
 def _with(eq: Equation, now: Mapping[Var, Any]) -> Equation:
@@ -170,7 +168,7 @@ def _rewritten(program: Program, change: Callable[[Equation], Any], known: dict[
     equations = []
     for eq in program.equations:
         new = change(_with(eq, now))
-        if new.__class__ is Equation:
+        if type(new) is Equation:
             equations.append(new)
         else:
             now[eq.out] = new
@@ -179,7 +177,7 @@ def _rewritten(program: Program, change: Callable[[Equation], Any], known: dict[
 
 def _number(x: Any, program: Program) -> float | None:
     """The one number that an operand holds, where that is known now."""
-    x = program.constants.get(x) if x.__class__ is Var else x
+    x = program.constants.get(x) if type(x) is Var else x
     if isinstance(x, bool | int | float | np.generic) or (isinstance(x, np.ndarray) and x.shape == ()):
         return float(x)
     return None

@@ -45,10 +45,10 @@ class Equation:
 
     def vars(self) -> list[Var]:
         """The values that it reads, those in its options too: an index holds some."""
-        found = [a for a in self.args if a.__class__ is Var]
+        found = [a for a in self.args if type(a) is Var]
         for option in self.options.values():
             if isinstance(option, tuple | list | np.ndarray | Var):
-                found += [x for x in flatten(option)[0] if x.__class__ is Var]
+                found += [x for x in flatten(option)[0] if type(x) is Var]
         return found
 
     def __repr__(self) -> str:
@@ -81,7 +81,7 @@ class Program:
 
     def specs(self) -> dict[Var, Spec]:
         """Shape and dtype of every value."""
-        found = dict(zip(self.inputs, (s for s in self.static if s.__class__ is Spec), strict=True))
+        found = dict(zip(self.inputs, (s for s in self.static if type(s) is Spec), strict=True))
         found |= {v: Spec(c.shape, c.dtype) for v, c in self.constants.items()}
         return found | {eq.out: Spec(eq.shape, eq.dtype) for eq in self.equations}
 
@@ -96,7 +96,7 @@ class Program:
         values.update(zip(self.inputs, (a for a in leaves if is_array(a)), strict=True))
 
         def value(x: Any) -> Any:
-            return values[x] if x.__class__ is Var else x
+            return values[x] if type(x) is Var else x
 
         for eq in self.equations:
             options = {k: substitute(v, value) for k, v in eq.options.items()}
@@ -138,7 +138,7 @@ class Program:
     def __str__(self) -> str:
         """One equation a line, with shapes and dtypes."""
         head = f"{self.name}({', '.join(map(str, self.inputs))})"
-        arrays = [(p, s) for p, s in zip(self.paths, self.static, strict=True) if s.__class__ is Spec]
+        arrays = [(p, s) for p, s in zip(self.paths, self.static, strict=True) if type(s) is Spec]
         given = [
             f"  {v}: {s.dtype}{list(s.shape)} = argument {p}" for v, (p, s) in zip(self.inputs, arrays, strict=True)
         ]

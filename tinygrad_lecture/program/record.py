@@ -43,29 +43,29 @@ def record(f: Callable[..., Any]) -> Callable[..., Program]:
 
     def recorded(*example: Any) -> Program:
         leaves, rebuild = flatten(list(example))
-        if any(a.__class__ is Tensor for a in leaves):
+        if any(type(a) is Tensor for a in leaves):
             raise TypeError("record takes arrays as example arguments, not Tensors; pass t.numpy()")
         tape = Tape(next_stamp())
         with enclosed(tape):
             given = [_input(a) if is_array(a) else a for a in leaves]
-            tape.stamps.update(t.stamp for t in given if t.__class__ is Tensor)
+            tape.stamps.update(t.stamp for t in given if type(t) is Tensor)
             result = f(*rebuild(given))
             outputs, _ = flatten(result)
             _, rebuild_result = flatten(tree_map(lambda _: 0, result))  # the form alone: the values need not stay
             tape.derived(outputs)
         loses = any(reaches_outside(y, []) for y in outputs)
         number = count()
-        names: dict[int, Var] = {t.stamp: Var(next(number)) for t in given if t.__class__ is Tensor}
+        names: dict[int, Var] = {t.stamp: Var(next(number)) for t in given if type(t) is Tensor}
         inputs = tuple(names.values())
         constants: dict[Var, np.ndarray] = {}
         origins: list[tuple[Any, int, np.ndarray]] = [(t, stamp, c) for stamp, (t, c) in tape.read.items()]
 
         def reference(x: Any) -> Any:
-            if x.__class__ is Seen or (x.__class__ is Tensor and x.stamp in names):
+            if type(x) is Seen or (type(x) is Tensor and x.stamp in names):
                 return names[x.stamp]
-            if x.__class__ is Tensor or x.__class__ is np.ndarray:
+            if type(x) is Tensor or type(x) is np.ndarray:
                 v = Var(next(number))
-                constants[v] = owned(np.asarray(x._data if x.__class__ is Tensor else x))
+                constants[v] = owned(np.asarray(x._data if type(x) is Tensor else x))
                 if not isinstance(x, Tensor):
                     origins.append((tape.originals.get(id(x), (x, x))[1], 0, constants[v]))
                 elif x.op is None and x.stamp < tape.start:  # a leaf that others know and can write

@@ -42,4 +42,4 @@ def runner(program: Program, written: Sequence[int], wanted: str, halt: int | No
 def computed(program: Program) -> list[int]:
     """The numbers of the outputs that equations compute: neither inputs, nor constants, nor plain numbers."""
     known = {*program.inputs, *program.constants}
-    return [i for i, x in enumerate(program.outputs) if x.__class__ is Var and x not in known]
+    return [i for i, x in enumerate(program.outputs) if type(x) is Var and x not in known]

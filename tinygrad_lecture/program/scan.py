@@ -65,7 +65,7 @@ def steps(step: Step, carry: Any, x: Any, wanted: str = "auto", halts: bool = Fa
         if not (isinstance(result, tuple) and len(result) == 2):
             raise TypeError(f"scan: {name} must return (carry, y), not {type(result).__name__}")
         _must_stay(carry, result[0], name)
-        return tree_map(lambda a: a if a.__class__ is Tensor else np.asarray(a), result)
+        return tree_map(lambda a: a if type(a) is Tensor else np.asarray(a), result)
 
     program, before = recorded_purely(step, f"scan({name})", lambda: record(recorded)(carry, x))
     written: list[int] = []
@@ -86,7 +86,7 @@ def _must_stay(carry: Any, new: Any, name: str) -> None:
     if was != now:
         raise TypeError(f"scan: {name} was given a carry with {', '.join(was)}, and gives back {', '.join(now)}")
     for path, a, b in zip(was, flatten(carry)[0], flatten(new)[0], strict=True):
-        b = b if b.__class__ is Tensor else np.asarray(b)
+        b = b if type(b) is Tensor else np.asarray(b)
         if a.shape != b.shape or a.dtype != b.dtype:
             raise TypeError(
                 f"scan: carry{path} was of shape {a.shape} and dtype {a.dtype}, and comes back as {b.shape} {b.dtype}; "
@@ -140,7 +140,7 @@ def scan(step: Step, carry: Any, xs: Any = None, length: int | None = None, *, r
     if n == 0:
         raise ValueError("scan: there are no steps, so that nobody knows what a step puts out")
     leaves, rebuild = flatten((carry, xs))
-    if current().depth or any(a.__class__ is Tensor for a in leaves):
+    if current().depth or any(type(a) is Tensor for a in leaves):
         return _loop(step, carry, xs, n)
     for a in leaves:
         must_be_plain(a, "scan")

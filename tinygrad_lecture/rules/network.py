@@ -159,7 +159,7 @@ def linear(x: Array, w: Array, b: Array = None) -> Array:
     y = x.dot(w.T) if len(shape) <= 2 else x @ w.T
     if b is None:
         return y
-    return np.add(y, b, y) if b.__class__ is np.ndarray and b.dtype is y.dtype else y + b
+    return np.add(y, b, y) if type(b) is np.ndarray and b.dtype is y.dtype else y + b
 
 
 def _linear_weights(err: Array, y: Array, x: Array, w: Array, b: Array = None) -> Array:

@@ -16,7 +16,7 @@ def over_again(q: Array, a: Array, b: Array) -> Array:
     """
     info = np.finfo(q.dtype)
     lost = (np.abs(q) < info.smallest_normal) & (np.abs(b) < 1.0)
-    if lost.__class__ is not Tensor and not (lost.any() if lost.ndim else lost):
+    if type(lost) is not Tensor and not (lost.any() if lost.ndim else lost):
         return q / b
     scale = np.where(lost, info.eps, 1.0)
     return np.where(lost, a / scale / b, q) / b * scale

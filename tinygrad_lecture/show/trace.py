@@ -116,7 +116,7 @@ def trace(y: Any, /, *given: Any, **named: Any) -> Any:
     v1    multiply(w, 3)  1.5    1        err ⊙ 3     3 → w
     w     leaf            0.5    3
     """
-    if y.__class__ is not Tensor and hasattr(y, "topology"):
+    if type(y) is not Tensor and hasattr(y, "topology"):
         from .flow import flow  # which is made of the traces below
 
         return flow(y, *given, **named)
@@ -124,7 +124,7 @@ def trace(y: Any, /, *given: Any, **named: Any) -> Any:
 
 
 def _of_tensor(y: Tensor, /, err: Any = None, **names: Tensor) -> Trace:
-    if y.__class__ is not Tensor:
+    if type(y) is not Tensor:
         raise TypeError(
             f"trace needs a Tensor or a network, not a {type(y).__name__}: "
             "make one with tl.Tensor(values, requires_grad=True)"
@@ -132,7 +132,7 @@ def _of_tensor(y: Tensor, /, err: Any = None, **names: Tensor) -> Trace:
     if not y.needs:
         raise TypeError("trace: this Tensor depends on none that requires a gradient, so that no error flows back")
     for name, t in names.items():
-        if t.__class__ is not Tensor:
+        if type(t) is not Tensor:
             raise TypeError(f"trace: {name}= names a Tensor of the graph, and this is a {type(t).__name__}")
     return walked(y, err, names)
 
@@ -186,17 +186,17 @@ def _step(n: Tensor, err: Array, handed: list[tuple[int, Array]], called: dict[i
             s: Any = n.op.slopes[k]
             with np.errstate(all="ignore"):
                 at = promoted(list(values), _value(n)) if n.op.promotes else values
-                slope = s if s.__class__ is float else s(_value(n), *at, **n.options)
+                slope = s if type(s) is float else s(_value(n), *at, **n.options)
         parts.append(Handed(inputs[k], formula(n.op, k, name, inputs), slope, e))
     return Step(name, forward, _value(n), values, err, tuple(parts))
 
 
 def _value(x: Any) -> Any:
-    return x._data if x.__class__ is Tensor else x
+    return x._data if type(x) is Tensor else x
 
 
 def _name(x: Any, called: dict[int, str]) -> str:
-    name = called.get(x.stamp) if x.__class__ is Tensor else None
+    name = called.get(x.stamp) if type(x) is Tensor else None
     return name or _option(_value(x))
 
 
@@ -216,7 +216,7 @@ def _option(v: Any) -> str:
 
 def _rule(h: Handed) -> str:
     """A local rule in a cell, with the value of its slope where that is one number."""
-    if h.slope is None or h.slope.__class__ is float or np.size(h.slope) != 1:
+    if h.slope is None or type(h.slope) is float or np.size(h.slope) != 1:
         return h.rule
     with_value = f"{h.rule} = err · {np.asarray(h.slope).item():.4g}"
     return with_value if len(with_value) <= LIMITS[4] else h.rule

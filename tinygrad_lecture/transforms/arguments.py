@@ -14,7 +14,7 @@ from ..engine.recording import Mode, current, enclosed
 from ..engine.tensor import NO_OPTIONS, Tensor, leaf, node
 from ..engine.tree import Rebuild, flatten, paths, tree_map
 from ..engine.values import Array, copied, must_float, operand
-from ..engine.walk import Starts, errors_at_ends
+from ..engine.walk import Ends, Starts, errors_at_ends
 
 
 def must_call(f: Any, name: str) -> None:
@@ -47,12 +47,12 @@ class Run:
         outside that require a gradient: nothing is detached silently.
         """
         inputs, outside = self.inputs, False
-        starts = [(y, err) for y, err in starts if y.__class__ is Tensor and y.needs]
-        ends: Starts = []
+        starts = [(y, err) for y, err in starts if type(y) is Tensor and y.needs]
+        ends: Ends = []
         differentiable = self.differentiable()
         if starts and inputs:
             first, last = inputs[0].stamp, inputs[-1].stamp
-            outside = any(y.stamp < first or (err.__class__ is Tensor and err.needs) for y, err in starts)
+            outside = any(y.stamp < first or (type(err) is Tensor and err.needs) for y, err in starts)
             differentiable = differentiable or outside
             ends, met = errors_at_ends(starts, first=first, last=last, differentiable=differentiable)
             outside = outside or met
@@ -61,7 +61,7 @@ class Run:
                 ends, _ = errors_at_ends(starts, first=first, last=last, differentiable=True)
         walked = outside or self.needed()
         fit = plain if not differentiable else detached if not self.enclosing.records else same if walked else closed
-        errors = {x.stamp: e[()] if e.__class__ is np.ndarray and not e.ndim else e for x, e in ends}
+        errors = {x.stamp: e[()] if type(e) is np.ndarray and not e.ndim else e for x, e in ends}
         found = [errors[x.stamp] if x.stamp in errors else zeros(x, differentiable) for x in inputs]
         return [closed(e) for e in found] if fit is closed else found, fit
 
@@ -111,13 +111,13 @@ def argument(a: Any) -> Tensor | None:
     A raw array becomes a leaf; a Tensor of an enclosing transform a node of its own, so that this
     transform's error ends here and the enclosing one's flows through.
     """
-    if a.__class__ is Tensor:
+    if type(a) is Tensor:
         t = node(OPS[np.positive], (a,), NO_OPTIONS, a._data)
         t.needs = True
         return t if a.dtype.kind == "f" else None
-    if a.__class__ is float:
+    if type(a) is float:
         a = np.float64(a)
-    if a.__class__ is not np.ndarray and not isinstance(a, np.generic):
+    if type(a) is not np.ndarray and not isinstance(a, np.generic):
         if not isinstance(a, np.ndarray) or isinstance(a, np.ma.MaskedArray | np.matrix):
             return None
         a = np.asarray(a)
@@ -135,9 +135,7 @@ def refused(chosen: list[Any], k: int, places: list[int], name: str) -> TypeErro
             f"chooses; or hold it fixed, as lambda x: {name}(x, …))"
         )
     try:
-        must_float(
-            a if a.__class__ is Tensor else operand(a if isinstance(a, np.ndarray) else np.asarray(a), where), where
-        )
+        must_float(a if type(a) is Tensor else operand(a if isinstance(a, np.ndarray) else np.asarray(a), where), where)
     except TypeError as error:
         return error
     raise AssertionError(f"{where} was refused without a reason")
@@ -230,7 +228,7 @@ def alike(given: Any, like: Any, what: str, whose: str) -> list[Any]:
         raise ValueError(f"{what} must have the form of {whose}: {shown(paths(like))}, not {shown(paths(given))}")
     fitting = []
     for a, x, path in zip(leaves, wanted, paths(like), strict=True):
-        a = a if a.__class__ is Tensor else operand(np.asarray(a), what)
+        a = a if type(a) is Tensor else operand(np.asarray(a), what)
         dtype = x.dtype if hasattr(x, "dtype") else np.dtype(float)
         if a.shape != np.shape(x):
             raise ValueError(
@@ -248,13 +246,13 @@ def shown(where: list[str]) -> str:
 
 def zeros(x: Any, as_tensor: bool) -> Array:
     """Zeros of the shape and dtype of a Tensor or array."""
-    z = np.zeros_like(x._data if x.__class__ is Tensor else x)[()]
+    z = np.zeros_like(x._data if type(x) is Tensor else x)[()]
     return leaf(z, needs=False) if as_tensor else z
 
 
 def plain(a: Any) -> Any:
     """A Tensor's values, as plain NumPy code would have returned them; a number where there are no axes."""
-    a = a._data if a.__class__ is Tensor else a
+    a = a._data if type(a) is Tensor else a
     return a[()] if isinstance(a, np.ndarray) and a.ndim == 0 else a
 
 
@@ -265,12 +263,12 @@ def unshared(a: Any) -> Any:
 
 def detached(a: Any) -> Any:
     """A Tensor through which no error flows back; everything else as it is."""
-    return a.detach() if a.__class__ is Tensor else a
+    return a.detach() if type(a) is Tensor else a
 
 
 def closed(a: Any) -> Any:
     """A Tensor as a recording knows it, but without the graph behind it, which nobody will walk back any more."""
-    if a.__class__ is not Tensor:
+    if type(a) is not Tensor:
         return a
     t = leaf(a._data, needs=False, op=a.op)
     t.stamp = a.stamp
@@ -290,7 +288,7 @@ def plain_tree(run: Run, tree: Any) -> Any:
 def reaches_outside(a: Any, inputs: list[Tensor]) -> bool:
     """Whether an output depends on a Tensor that requires a gradient and is no input of the transform."""
     ours = {x.stamp for x in inputs}
-    waiting = [a] if a.__class__ is Tensor and a.needs else []
+    waiting = [a] if type(a) is Tensor and a.needs else []
     seen: set[int] = set()
     while waiting:
         t = waiting.pop()
@@ -299,5 +297,5 @@ def reaches_outside(a: Any, inputs: list[Tensor]) -> bool:
         seen.add(t.stamp)
         if not t.inputs:
             return True
-        waiting += [x for x in t.inputs if x.__class__ is Tensor and x.needs]
+        waiting += [x for x in t.inputs if type(x) is Tensor and x.needs]
     return False

@@ -40,7 +40,7 @@ def custom_rule(f: Callable[..., Any], rule: Callable[..., Any]) -> Callable[...
 
     def forward(packed: Array, form: Form) -> Array:
         y = f(*form.unpacked(packed))
-        if y.__class__ is Tensor:
+        if type(y) is Tensor:
             raise TypeError(f"{name} refers to a Tensor that is none of its arguments; pass it as one")
         return y
 
@@ -55,11 +55,11 @@ def custom_rule(f: Callable[..., Any], rule: Callable[..., Any]) -> Callable[...
     @wraps(f)
     def function(*args: Any) -> Any:
         leaves, rebuild = flatten(args)
-        if not any(a.__class__ is Tensor for a in leaves):
+        if not any(type(a) is Tensor for a in leaves):
             return f(*args)
         inputs = [a if _floating(a) else None for a in leaves]
         leaves = [a if x is not None else _static(a, name) for x, a in zip(inputs, leaves, strict=True)]
-        if not any(x.__class__ is Tensor for x in inputs):
+        if not any(type(x) is Tensor for x in inputs):
             return f(*rebuild(leaves))
         form = Form(
             rebuild,
@@ -77,7 +77,7 @@ def custom_rule(f: Callable[..., Any], rule: Callable[..., Any]) -> Callable[...
 
 def _static(a: Any, name: str) -> Any:
     """An argument without gradient as f gets it: the plain values of a Tensor."""
-    if a.__class__ is not Tensor:
+    if type(a) is not Tensor:
         return a.copy() if isinstance(a, np.ndarray) else a  # what is written into it later is not what f saw
     refuse_while_recording(a, f"an argument of {name} that is not floating")
     return a._data

@@ -64,7 +64,7 @@ def value_and_grads(f: Callable[..., Any], argnums: Any, has_aux: bool, transfor
         ran = run(f, args, places_among(wanted, len(args), name), kwargs)
         y, aux = _pair(ran.result, name) if has_aux else (ran.result, None)
         y = scalar(y, name)
-        starts = [(y, arriving(y, None))] if y.__class__ is Tensor and y.needs else []
+        starts = [(y, arriving(y, None))] if type(y) is Tensor and y.needs else []
         gradients, fit = ran.gradients(starts)
         out: Any = ran.rebuild(gradients)
         out = out[0] if single else tuple(out)

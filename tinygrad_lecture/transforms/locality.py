@@ -46,7 +46,7 @@ def by_locality(ran: Run, y: Any, T: int, differentiable: bool = False) -> tuple
         found[stamp] = found[stamp] + g if stamp in found else g
 
     arrived: dict[int, Array] = {}
-    if y.__class__ is Tensor and y.needs:
+    if type(y) is Tensor and y.needs:
         first, last = ran.inputs[0].stamp, ran.inputs[-1].stamp
         starts = [(y, arriving(y, None))]
         ends, outside = errors_at_ends(starts, first=first, last=last, differentiable=differentiable, watch=watch)
@@ -70,7 +70,7 @@ def close(a: Array, b: Array, sizes: Array) -> bool:
 
 def raw(a: Array) -> Array:
     """The values of a Tensor or array."""
-    return np.asarray(a._data if a.__class__ is Tensor else a)
+    return np.asarray(a._data if type(a) is Tensor else a)
 
 
 def _is_view(n: Tensor) -> bool:
@@ -105,13 +105,13 @@ def _of_each_pattern(n: Tensor, k: int, x: Tensor, err: Array, T: int) -> Array 
     """What node n hands on to its input k for each pattern by itself: (T, *x.shape); None where it cannot tell."""
     if err.ndim == 0 or err.shape[0] != T:
         return None
-    recorded = err.__class__ is Tensor
-    values = [v if recorded or v.__class__ is not Tensor else v._data for v in n.inputs]
+    recorded = type(err) is Tensor
+    values = [v if recorded or type(v) is not Tensor else v._data for v in n.inputs]
     out = n if recorded else n._data
     op: Any = n.op
     if op.slopes is not None:
         return _broadcast_weight(n, out, k, x, err, promoted(values, out) if op.promotes else values)
-    other = values[0] if recorded and values[0].__class__ is Tensor else np.asarray(values[0])
+    other = values[0] if recorded and type(values[0]) is Tensor else np.asarray(values[0])
     if k == 0 or other.ndim != err.ndim + (op is not linear.op and x.ndim == 1):  # type: ignore[attr-defined]
         return None
     if op is linear.op and k == 1:  # type: ignore[attr-defined]
@@ -144,7 +144,7 @@ def _broadcast_weight(n: Tensor, out: Array, k: int, x: Tensor, err: Array, valu
     slope = op.slopes[k]
     if slope is None:
         return None
-    e = err * slope if slope.__class__ is float else odot(err, slope(out, *values, **n.options))
+    e = err * slope if type(slope) is float else odot(err, slope(out, *values, **n.options))
     e = np.broadcast_to(e, n.shape)
     own = x.shape if x.ndim < n.ndim else x.shape[1:]
     between = (1,) * (n.ndim - 1 - len(own))

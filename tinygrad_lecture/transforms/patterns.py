@@ -48,7 +48,7 @@ def per_pattern_grad(f: Callable[..., Any]) -> Callable[..., Any]:
         T = how_many(patterns, name)
         leaves, rebuild = flatten(w)
         arrays = flatten([w, patterns])[0]
-        if T > 1 and leaves and not current().depth and not any(a.__class__ is Tensor for a in arrays):
+        if T > 1 and leaves and not current().depth and not any(type(a) is Tensor for a in arrays):
             ran = run(f, (w, *patterns), [0], {})
             found, _ = by_locality(ran, scalar(ran.result, name), T)
             key = tuple(np.shape(a) for a in arrays)

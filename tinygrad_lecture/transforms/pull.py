@@ -52,7 +52,7 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[A
 
     def pull_back(err: Any) -> tuple[Any, ...]:
         errs = alike(err, ran.result, "err", f"the output of {name}")
-        starts = [(y, arriving(y, e)) for y, e in zip(outs, errs, strict=True) if y.__class__ is Tensor and y.needs]
+        starts = [(y, arriving(y, e)) for y, e in zip(outs, errs, strict=True) if type(y) is Tensor and y.needs]
         return tuple(ran.rebuild(ran.gradients(starts)[0]))
 
     return tree_map(unshared, plain_tree(ran, ran.result)), pull_back
@@ -93,7 +93,7 @@ def _by_rows(ran: Run, outs: list[Any]) -> list[list[Array]]:
     """The blocks ∂y/∂x, for each output y a list over the inputs x: an error of 1 pulled back from each element."""
     blocks = []
     for y in outs:
-        pulled = [ran.gradients([(y, e)] if y.__class__ is Tensor else [])[0] for e in _units(y)]
+        pulled = [ran.gradients([(y, e)] if type(y) is Tensor else [])[0] for e in _units(y)]
         as_tensors = ran.differentiable()
         blocks.append([_stacked([row[i] for row in pulled], y, x, as_tensors) for i, x in enumerate(ran.inputs)])
     return blocks

@@ -47,7 +47,7 @@ def jvp(f: Callable[..., Any], args: tuple[Any, ...], tangents: tuple[Any, ...])
     ran = run(f, args, list(range(len(args))), {})
     outs, rebuild = outputs_of(ran.result, name, "jvp")
     changes = dict(enumerate(alike(tuple(tangents), tuple(args), "tangents", f"the arguments of {name}")))
-    as_tensors = ran.differentiable() or any(t.__class__ is Tensor and t.needs for t in changes.values())
+    as_tensors = ran.differentiable() or any(type(t) is Tensor and t.needs for t in changes.values())
     dy = pushed(outs, ran.inputs, changes, as_tensors)
     return plain_tree(ran, ran.result), rebuild(dy if ran.enclosing.records else [detached(c) for c in dy])
 
@@ -61,34 +61,34 @@ def pushed(outs: list[Any], inputs: list[Tensor], changes: Mapping[int, Array], 
     as_tensors = as_tensors or any(reaches_outside(y, inputs) for y in outs)
     known: dict[int, Array] = {}
     for i, change in changes.items():
-        raw = change._data if change.__class__ is Tensor else change
+        raw = change._data if type(change) is Tensor else change
         known[inputs[i].stamp] = raw if not as_tensors else change if change is not raw else leaf(raw, needs=False)
     with np.errstate(divide="ignore", invalid="ignore"), unchecked():  # an infinite slope meets ⊙, not the user
         for n in _made_from(outs, inputs):
             out = n if as_tensors else n._data
-            values = [x._data if x.__class__ is Tensor and not as_tensors else x for x in n.inputs]
+            values = [x._data if type(x) is Tensor and not as_tensors else x for x in n.inputs]
             values = promoted(values, out) if n.op and n.op.promotes else values
             total = None
             for k, x in enumerate(n.inputs):
-                if x.__class__ is Tensor and x.stamp in known:
+                if type(x) is Tensor and x.stamp in known:
                     part = _passed_on(n, k, known[x.stamp], out, values)
                     total = part if total is None else total if part is None else total + part
             if total is not None:
                 known[n.stamp] = total
-    changes_of_outputs = [known.get(y.stamp) if y.__class__ is Tensor else None for y in outs]
+    changes_of_outputs = [known.get(y.stamp) if type(y) is Tensor else None for y in outs]
     return [zeros(y, as_tensors) if c is None else unshared(c) for y, c in zip(outs, changes_of_outputs, strict=True)]
 
 
 def _made_from(outs: list[Any], inputs: list[Tensor]) -> list[Tensor]:
     """The nodes that lead from the inputs to the outputs, the oldest first."""
     last = max((x.stamp for x in inputs), default=0)
-    waiting = [y for y in outs if y.__class__ is Tensor]
+    waiting = [y for y in outs if type(y) is Tensor]
     found: dict[int, Tensor] = {}
     while waiting:
         n = waiting.pop()
         if n.needs and n.inputs and n.stamp > last and n.stamp not in found:
             found[n.stamp] = n
-            waiting += [x for x in n.inputs if x.__class__ is Tensor]
+            waiting += [x for x in n.inputs if type(x) is Tensor]
     return [found[stamp] for stamp in sorted(found)]
 
 
@@ -96,11 +96,11 @@ def _passed_on(n: Tensor, k: int, change: Array, out: Array, values: list[Array]
     """How node n changes when its input k does; None where it does not."""
     op: Any = n.op
     if op.slopes is None:
-        return _transposed(n, k, change, raw=out.__class__ is not Tensor)
+        return _transposed(n, k, change, raw=type(out) is not Tensor)
     slope = op.slopes[k]
     if slope is None:
         return None
-    if slope.__class__ is float:
+    if type(slope) is float:
         part = change if slope == 1.0 else change * slope
     else:
         part = odot(change, slope(out, *values, **n.options))
@@ -113,7 +113,7 @@ def _transposed(n: Tensor, k: int, change: Array, *, raw: bool) -> Array:
     with enclosed():
         err = leaf(np.zeros(n.shape, n.dtype)[()])
         handed, _ = walk([(n, err)], 0, n.stamp - 1, raw, only=k)  # one step, to the node's own input
-    if not handed or handed[0][1].__class__ is not Tensor or not handed[0][1].needs:
+    if not handed or type(handed[0][1]) is not Tensor or not handed[0][1].needs:
         return None
     e = handed[0][1]
     arriving = change if change.dtype == e.dtype else cast(change, e.dtype)

@@ -181,4 +181,4 @@ def signed(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _number(y: Any) -> float:
-    return float(y._data if y.__class__ is Tensor else y)
+    return float(y._data if type(y) is Tensor else y)

@@ -51,7 +51,7 @@ def steps_of(y: Any) -> Steps:
     An elementwise step of (T,) with (T, 1) makes (T, T) of what was most often meant to be T pairs.
     """
     eps, found = float(np.finfo(float).eps), []
-    waiting, seen = [y] if y.__class__ is Tensor else [], set()
+    waiting, seen = [y] if type(y) is Tensor else [], set()
     while waiting:
         n = waiting.pop()
         if n.stamp in seen:
@@ -67,5 +67,5 @@ def steps_of(y: Any) -> Steps:
                 f"shape silently broadcast: {n.op.name} of {named} gives {n.shape}; where that is meant, "
                 "write a[None, :] for the vector"
             )
-        waiting += [x for x in n.inputs if x.__class__ is Tensor]
+        waiting += [x for x in n.inputs if type(x) is Tensor]
     return Steps(eps, tuple(dict.fromkeys(reversed(found))))

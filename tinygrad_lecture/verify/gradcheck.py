@@ -101,7 +101,7 @@ def _chosen(rungs: Any) -> tuple[str, ...]:
 
 
 def _is_floating(a: Any) -> bool:
-    if a.__class__ is Tensor:
+    if type(a) is Tensor:
         raise TypeError("gradcheck takes arrays and floats, not Tensors; pass t.numpy()")
     return isinstance(a, float) or (isinstance(a, np.ndarray | np.generic) and a.dtype.kind == "f")
 

@@ -72,7 +72,7 @@ def _indices(
             continue
         lead = lead if places else len(rest)
         places.append(n)
-        if i.__class__ is Var:
+        if type(i) is Var:
             if p.spec(i).dtype.kind not in "iu":
                 raise NoFormError(f"an index of dtype {p.spec(i).dtype}")
             found.append((p.view(i), length, stride))

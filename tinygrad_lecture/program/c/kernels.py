@@ -55,7 +55,7 @@ def product(p: Printer, eq: Equation) -> None:
 
 def is_large(plan: Plan, eq: Equation) -> bool:
     """Whether an equation is one product of two matrices that `shared.c` is to compute."""
-    if eq.op.name not in ("dot", "matmul") or len(eq.shape) != 2 or any(a.__class__ is not Var for a in eq.args):
+    if eq.op.name not in ("dot", "matmul") or len(eq.shape) != 2 or any(type(a) is not Var for a in eq.args):
         return False
     a, b = map(plan.view, eq.args)
     same = {plan.specs[x].dtype for x in eq.args} == {eq.dtype} and eq.dtype.kind == "f"
@@ -209,7 +209,7 @@ def joined(p: Printer, eq: Equation) -> None:
     out = p.view(eq.out)
     at = 0
     for a in eq.args:
-        if a.__class__ is not Var:
+        if type(a) is not Var:
             raise NoFormError("np.concatenate of what is no array")
         v = p.view(a)
         place = View(out.base, out.offset + at * out.strides[axis], v.shape, out.strides)

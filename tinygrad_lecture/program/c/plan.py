@@ -121,7 +121,7 @@ def contiguous(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def basic(index: tuple[Any, ...]) -> bool:
     """Whether an index takes a part of an array that is a view: numbers, slices, None and …, but no arrays."""
-    return all(i is None or i is Ellipsis or i.__class__ in (int, slice) or isinstance(i, np.integer) for i in index)
+    return all(i is None or i is Ellipsis or type(i) in (int, slice) or isinstance(i, np.integer) for i in index)
 
 
 def whole(index: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -142,7 +142,7 @@ def elementwise(eq: Equation) -> bool:
 
 def _as_view(eq: Equation, views: dict[Var, View]) -> View | None:
     """The view that an equation's output is of an earlier value; None where it is computed. NumPy itself says which."""
-    if eq.op.name not in VIEWS or eq.args[0].__class__ is not Var or len(eq.vars()) > 1:
+    if eq.op.name not in VIEWS or type(eq.args[0]) is not Var or len(eq.vars()) > 1:
         return None
     v = views[eq.args[0]]
     lengths = [abs(s) * (n - 1) for s, n in zip(v.strides, v.shape, strict=True) if n]
@@ -199,9 +199,9 @@ def _joins(eq: Equation, block: Block, plan: Plan) -> bool:
 def _place_inside(plan: Plan, real: Sequence[Equation]) -> None:
     """Let what is only joined together be computed at its place in the whole: no copies."""
     made = {eq.out for eq in real}
-    results = {plan.views[x].base for x in plan.program.outputs if x.__class__ is Var}
+    results = {plan.views[x].base for x in plan.program.outputs if type(x) is Var}
     for eq in real:
-        if eq.op.name != "concatenate" or any(a.__class__ is not Var for a in eq.args):
+        if eq.op.name != "concatenate" or any(type(a) is not Var for a in eq.args):
             continue
         axis = eq.options.get("axis", 0)
         if axis is None or any(n != 1 for n in eq.shape[: axis % len(eq.shape)]):
@@ -220,7 +220,7 @@ def _place_inside(plan: Plan, real: Sequence[Equation]) -> None:
 def _find_stored(plan: Plan) -> None:
     """A value is stored where another block reads it, or where it is part of what comes out."""
     home = {eq.out: n for n, block in enumerate(plan.blocks) for eq in block.equations}
-    plan.stored |= {plan.views[x].base for x in plan.program.outputs if x.__class__ is Var}
+    plan.stored |= {plan.views[x].base for x in plan.program.outputs if type(x) is Var}
     for n, block in enumerate(plan.blocks):
         for eq in block.equations:
             if not block.loop:

@@ -74,13 +74,13 @@ class Printer:
 
     def view(self, x: Any) -> View:
         """Where a value lies. Raises NoFormError for a plain number where an array is needed."""
-        if x.__class__ is not Var:
+        if type(x) is not Var:
             raise NoFormError(f"a plain number ({x!r}) where an array is needed")
         return self.plan.view(x)
 
     def types(self, args: Any) -> set[str]:
         """The dtypes of some operands."""
-        return {self.spec(x).dtype.name for x in args if x.__class__ is Var}
+        return {self.spec(x).dtype.name for x in args if type(x) is Var}
 
     def pointer(self, base: Var) -> str:
         """The C name of the buffer of a value."""
@@ -94,7 +94,7 @@ class Printer:
         """The lines that make a part of y from that of x and a product; gemm: its call, but for α, β, D and C."""
         begin, _ = u.products[product]
         x, y = (f"{v} + {begin}" for v in (u.x, u.y))
-        s = "-" * u.minus + (f"{u.s}[0]" if u.s.__class__ is Var else self.operand(u.s, self.spec(u.y).dtype))
+        s = "-" * u.minus + (f"{u.s}[0]" if type(u.s) is Var else self.operand(u.s, self.spec(u.y).dtype))
         return [f"/* {u.y} = {u.x} + {s} times this product, at once */", gemm.format(s, "1", x, y)]
 
     def line(self, text: str) -> None:
@@ -217,7 +217,7 @@ class Printer:
 
     def operand(self, x: Any, dtype: Any = None) -> str:
         """A value within a loop, converted to a dtype; a plain number as C writes it."""
-        if x.__class__ is Var:
+        if type(x) is Var:
             base = self.plan.views[x].base
             name = f"x{(base if base in self.here else x).number}"
             return name if dtype is None or self.spec(x).dtype == dtype else f"({TYPES[dtype.name]}){name}"
@@ -232,10 +232,10 @@ class Printer:
         return f"({TYPES[dtype.name]}){text}" if dtype is not None else text
 
     def _kind(self, x: Any) -> Any:
-        return self.spec(x).dtype if x.__class__ is Var else x
+        return self.spec(x).dtype if type(x) is Var else x
 
     def _number(self, x: Any) -> float | None:
-        x = self.plan.program.constants.get(x) if x.__class__ is Var else x
+        x = self.plan.program.constants.get(x) if type(x) is Var else x
         return float(x) if x is not None and np.ndim(x) == 0 else None
 
     def _power(self, eq: Equation, form: str) -> str:
@@ -316,7 +316,7 @@ class Printer:
                 for base in used:
                     life.setdefault(base, [n, n])[1] = n
         for x in program.outputs:
-            if x.__class__ is Var and self.plan.view(x).base in life:
+            if type(x) is Var and self.plan.view(x).base in life:
                 life[self.plan.view(x).base][1] = last
         places: list[tuple[int, int, int, int]] = []  # begin, end, first block, last block
         total = stack = 0

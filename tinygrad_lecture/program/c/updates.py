@@ -57,8 +57,8 @@ def _update(plan: Plan, n: int, large: Callable[[Equation], bool]) -> Update | N
         return None
     x = added.args[1 - added.args.index(scaled.out)]
     minus = added.op.name == "subtract"
-    G = next((a for a in scaled.args if a.__class__ is Var and a in plan.made and plan.specs[a].shape), None)
-    if x.__class__ is not Var or G is None or (minus and added.args[0] != x):
+    G = next((a for a in scaled.args if type(a) is Var and a in plan.made and plan.specs[a].shape), None)
+    if type(x) is not Var or G is None or (minus and added.args[0] != x):
         return None
     s = scaled.args[1 - scaled.args.index(G)]
     if s in plan.made and plan.made[s].op.name == "negative":
@@ -66,7 +66,7 @@ def _update(plan: Plan, n: int, large: Callable[[Equation], bool]) -> Update | N
     number = isinstance(s, int | float | np.floating)
     if not number and not (s in plan.program.inputs and plan.specs[s] == Spec((), added.dtype)):
         return None
-    joined, results = plan.made.get(G), {plan.view(v).base for v in plan.program.outputs if v.__class__ is Var}
+    joined, results = plan.made.get(G), {plan.view(v).base for v in plan.program.outputs if type(v) is Var}
     if joined is None or joined.op.name != "concatenate" or _readers(plan, G) != [scaled] or G in results:
         return None
     for v in (x, G, added.out):
@@ -88,7 +88,7 @@ def _readers(plan: Plan, base: Var) -> list[Equation]:
 
 def may_lie_in_place(plan: Plan, u: Update) -> bool:
     """Whether y may lie where x lies: no block reads a part of x that it, or one before, has overwritten."""
-    if any(plan.view(v).base == u.x for v in plan.program.outputs if v.__class__ is Var):
+    if any(plan.view(v).base == u.x for v in plan.program.outputs if type(v) is Var):
         return False
     home = {eq.out: n for n, block in enumerate(plan.blocks) for eq in block.equations}
     writes = [(home[v], stretch) for v, stretch in u.products.items()]
