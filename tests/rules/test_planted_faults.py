@@ -86,7 +86,7 @@ FAULTS: dict[str, tuple[str, Plant]] = {
         "np.sum",
         rules(OPS[np.sum], lambda err, y, a, axis=None, keepdims=False: np.ones(a.shape)),
     ),
-    "an error that is ignored at an elementwise op": ("np.tanh", walk_with("times(err, slope(", "times(1.0, slope(")),
+    "an error that is ignored at an elementwise op": ("np.tanh", walk_with("err * slope", "1.0 * slope")),
     "= in place of +=": ("np.power", walk_with("entry[1] = entry[1] + e", "entry[1] = e")),
     "= in place of += at a repeated index": (
         "getitem",

@@ -11,9 +11,10 @@ from functools import wraps
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy import ndarray
 
 from .op import OPS, Op, Rule, constant, lookup, name_of, rules, slopes, sorts
-from .tensor import CAST, DETACH, GETITEM, TRUNCATE, Tensor, call
+from .tensor import CAST, DETACH, GETITEM, NO_OPTIONS, TRUNCATE, Tensor, apply, call
 from .values import Array, copied
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -72,7 +73,7 @@ def _guarded(rule: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(rule)
     def guarded(err: Array, *given: Any, **options: Any) -> Array:
         e = rule(err if type(err) is Tensor else err.copy(), *given, **options)
-        return e.copy() if type(e) is np.ndarray else e
+        return e.copy() if type(e) is ndarray else e
 
     return guarded
 
@@ -99,7 +100,7 @@ def declared(fn: Callable[..., Any], per_input: tuple[Rule, ...], *, elementwise
     return op
 
 
-_PLAIN = frozenset({np.ndarray, np.float64, np.float32, float, int, type(None), tuple})
+_PLAIN = frozenset({ndarray, np.float64, np.float32, float, int, type(None), tuple})
 """Classes that a function of ours meets most; with arguments of these alone it runs as it is."""
 
 
@@ -110,7 +111,7 @@ def differentiable(fn: F, op: Op) -> F:
     def function(*args: Any, **kwargs: Any) -> Any:
         for x in args:
             if type(x) is Tensor:
-                return call(op, args, kwargs)
+                return call(op, args, kwargs) if kwargs or len(args) > op.leading else apply(op, args, NO_OPTIONS)
             if type(x) not in _PLAIN:
                 break
         else:
@@ -119,7 +120,7 @@ def differentiable(fn: F, op: Op) -> F:
         if any(type(x) is Tensor for x in (*args, *kwargs.values())):
             return call(op, args, kwargs)
         for x in args:  # as NumPy does with its own functions, for arrays of another kind
-            if hasattr(x, "__array_function__") and not isinstance(x, np.ndarray):
+            if hasattr(x, "__array_function__") and not isinstance(x, ndarray):
                 return x.__array_function__(function, (type(x),), args, kwargs)
         return fn(*args, **kwargs)
 
@@ -175,7 +176,7 @@ def _raw(index: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _never_repeats(i: Any) -> bool:
-    kind = i.dtype.kind if isinstance(i, np.ndarray) else None
+    kind = i.dtype.kind if isinstance(i, ndarray) else None
     return i is None or i is Ellipsis or isinstance(i, int | slice | np.integer) or kind == "b"
 
 

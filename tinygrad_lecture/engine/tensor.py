@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+from numpy import float64, ndarray  # np.ndarray takes ten times as long: a module with a __getattr__
 
 from .leaving import Leaving, must_convert, recorded, refuse_while_recording
 from .methods import ArrayMethods
@@ -28,7 +29,7 @@ next_stamp = count(1).__next__
 CAST, TRUNCATE, DETACH, GETITEM = (Op(name) for name in ("cast", "truncate", "detach", "getitem"))
 NO_OPTIONS: dict[str, Any] = {}
 _new = object.__new__
-_NUMBERS = frozenset({float, int, bool, np.float64, np.float32, np.bool_, np.int64, type(None)})
+_NUMBERS = frozenset({float, int, bool, float64, np.float32, np.bool_, np.int64, type(None)})
 
 
 def _operator(
@@ -38,15 +39,16 @@ def _operator(
     op = op_of(fn)
 
     def left(a: Tensor, b: Any) -> Tensor:
+        needs = a.needs
         if type(b) is Tensor:
-            value = b._data
+            value, needs = b._data, needs or b.needs
         else:
             value = b = b if type(b) in _NUMBERS else operand(b, op.name)
         try:
             data = python(a._data, value)
         except ValueError as error:
             raise named(error, op.name, (a, b)) from error
-        return node(op, (a, b), NO_OPTIONS, data)
+        return node(op, (a, b), NO_OPTIONS, data, needs)
 
     def right(b: Tensor, a: Any) -> Tensor:
         a = a if type(a) in _NUMBERS else operand(a, op.name)
@@ -54,14 +56,14 @@ def _operator(
             data = python(a, b._data)
         except ValueError as error:
             raise named(error, op.name, (a, b)) from error
-        return node(op, (a, b), NO_OPTIONS, data)
+        return node(op, (a, b), NO_OPTIONS, data, b.needs)
 
     return left, right
 
 
 def _unary(fn: np.ufunc, python: Callable[..., Any]) -> Callable[[Tensor], Tensor]:
     op = op_of(fn)
-    return lambda a: node(op, (a,), NO_OPTIONS, python(a._data))
+    return lambda a: node(op, (a,), NO_OPTIONS, python(a._data), a.needs)
 
 
 class Tensor(Leaving, ArrayMethods):
@@ -282,7 +284,7 @@ class _Missing:
         )
 
 
-for _name in dir(np.ndarray):
+for _name in dir(ndarray):
     if not _name.startswith("__") and not hasattr(Tensor, _name):
         setattr(Tensor, _name, _Missing(_name))
 
@@ -295,7 +297,7 @@ def _walk() -> ModuleType:
     return walk
 
 
-def _leaf_again(values: np.ndarray, requires_grad: bool, grad: Array) -> Tensor:
+def _leaf_again(values: ndarray, requires_grad: bool, grad: Array) -> Tensor:
     t = Tensor(values, requires_grad)
     t.grad = None if grad is None else grad.copy()
     return t
@@ -319,16 +321,14 @@ def leaf(data: Array, needs: bool = True, op: Op | None = None) -> Tensor:
     return _fill(Tensor.__new__(Tensor), data, op, (), NO_OPTIONS, needs)
 
 
-def node(op: Op, inputs: tuple[Any, ...], options: dict[str, Any], data: Array) -> Tensor:
-    """The Tensor that an operation made; it remembers how where a gradient or a recording wants it."""
+def node(op: Op, inputs: tuple[Any, ...], options: dict[str, Any], data: Array, needs: bool) -> Tensor:
+    """The Tensor that an operation made; it remembers how where a gradient or a recording wants it.
+
+    needs: whether one of the inputs does.
+    """
     mode = current()
-    needs = False
-    if mode.records and op.differentiable:
-        for x in inputs:
-            if type(x) is Tensor and x.needs:
-                needs = True
-                break
-    if not needs and type(data) is np.ndarray and data.base is not None and mode.tape is None:
+    needs = needs and mode.records and op.differentiable
+    if not needs and type(data) is ndarray and data.base is not None and mode.tape is None:
         data = of_its_own(data)
     if mode.observed:
         return _observed(mode, op, inputs, options, data, needs)
@@ -369,10 +369,10 @@ def _taped(tape: Tape, op: Op, inputs: tuple[Any, ...], options: dict[str, Any],
         return t
 
     def kept(x: Any) -> Any:
-        return tape.kept(x) if type(x) is np.ndarray else x
+        return tape.kept(x) if type(x) is ndarray else x
 
     inputs = tuple([kept(x) for x in inputs])
-    options = {k: tree_map(kept, v) if isinstance(v, np.ndarray | tuple | list) else v for k, v in options.items()}
+    options = {k: tree_map(kept, v) if isinstance(v, ndarray | tuple | list) else v for k, v in options.items()}
     t = _fill(Tensor.__new__(Tensor), data, op, inputs if needs else (), options if needs else NO_OPTIONS, needs)
     tape.add(t, op, inputs, options)
     return t
@@ -393,25 +393,27 @@ def call(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
 
 def apply(op: Op, inputs: tuple[Any, ...], options: dict[str, Any]) -> Tensor:
     """Run an operation forward on raw values, and record it."""
-    raw = []
+    raw, needs = [], False
     for x in inputs:
         if type(x) is Tensor:
             raw.append(x._data)
-        elif type(x) in _NUMBERS or (type(x) is np.ndarray and x.dtype.kind == "f"):
+            needs = needs or x.needs
+        elif type(x) in _NUMBERS or (type(x) is ndarray and x.dtype.kind == "f"):
             raw.append(x)
         else:
             inputs = tuple([x if type(x) is Tensor else operand(x, op.name) for x in inputs])
             raw = [x._data if type(x) is Tensor else x for x in inputs]
+            needs = any(type(x) is Tensor and x.needs for x in inputs)
             break
     try:
         data = op.forward(*raw, **options) if options else op.forward(*raw)
     except (ValueError, IndexError) as error:
         raise named(error, op.name, inputs) from error
-    if type(data) is np.float64:
-        return node(op, inputs, options, data)
-    if type(data) is not np.ndarray and not isinstance(data, np.generic):
+    if type(data) is float64:
+        return node(op, inputs, options, data, needs)
+    if type(data) is not ndarray and not isinstance(data, np.generic):
         data = one_array(data, op.name)
-    t = node(op, inputs, options, data)
+    t = node(op, inputs, options, data, needs)
     if t.needs and data.dtype.kind != "f":
         raise TypeError(
             f"{op.name} gave values of dtype {data.dtype}, through which no error can flow back; "

@@ -83,11 +83,12 @@ def errors_at_ends(
         return debug.walked(errors_at_ends, starts, watch, how)  # type: ignore[no-any-return]
     if differentiable:
         starts = [(y, err if type(err) is Tensor else leaf(err, needs=False)) for y, err in starts]
-        return _silent_walk(starts, first, last, False, watch)
-    ends, outside = _silent_walk(starts, first, last, True, watch)
+        return walk(starts, first, last, False, watch)
+    ends, outside = walk(starts, first, last, True, watch)
     return _unaliased(ends, [err for _, err in starts]), outside
 
 
+@np.errstate(divide="ignore", invalid="ignore")  # an infinite slope meets ⊙, not the user
 def walk(
     starts: Starts, first: int, last: int, raw: bool, watch: Watch | None = None, only: int | None = None
 ) -> tuple[Ends, bool]:
@@ -109,13 +110,13 @@ def walk(
             if type(x) is Tensor:
                 if x.stamp > stamp:
                     raise overwritten(n, x)
-                values.append(x._data if raw else x)
-            else:
-                values.append(x)
+                x = x._data if raw else x
+            values.append(x)
         out = n._data if raw else n
         if op.promotes:
             values = promoted(values, out)
         slopes = op.slopes
+        seen = (err, out, *values) if slopes is None else (out, *values)  # all that a local rule, or a slope, sees
         k = -1
         for x in inputs:
             k += 1
@@ -132,7 +133,7 @@ def walk(
                 if type(slope) is float:
                     e = err if slope == 1.0 else err * slope
                 else:
-                    slope = slope(out, *values, **options) if options else slope(out, *values)
+                    slope = slope(*seen, **options) if options else slope(*seen)
                     if raw:
                         e = err * slope
                         some = vdot(e, e) if type(e) is ndarray else e  # which no overflow makes NaN
@@ -141,21 +142,22 @@ def walk(
                     else:
                         e = odot(err, slope)
             elif op.each is not None:
-                e = op.each(k, err, out, *values, **options)
+                e = op.each(k, *seen, **options)
             else:
                 rule = op.rules[k]
                 if rule is None:
                     continue
-                e = rule(err, out, *values, **options)
+                e = rule(*seen, **options) if options else rule(*seen)
             value = x._data
-            if type(e) is not type(value) or (
-                type(e) is ndarray and (e.shape != value.shape or e.dtype is not value.dtype)
-            ):
+            if type(e) is not ndarray:
+                if type(e) is not type(value):
+                    e = fitted(e, n, k, x)
+            elif e.shape != value.shape or e.dtype is not value.dtype:
                 e = fitted(e, n, k, x)
             if watch is not None:
                 watch(n, k, err, e)
-            entry = arrived.get(at)
-            if entry is not None:
+            if at in arrived:
+                entry = arrived[at]
                 entry[1] = entry[1] + e
             else:
                 arrived[at] = [x, e]
@@ -164,25 +166,22 @@ def walk(
     return list(arrived.values()), outside  # at those that hand on nothing
 
 
-@np.errstate(divide="ignore", invalid="ignore")  # as a decorator in half the time of a with block
-def _silent_walk(*how: Any) -> tuple[Ends, bool]:
-    """The walk, where an infinite slope meets ⊙, not the user."""
-    return walk(*how)
-
-
 def promoted(values: list[Array], out: Array) -> list[Array]:
     """The inputs as the forward step computed with them: floating ones in the dtype of the output.
 
     A rule that works on a float32 input alone would lose what a float64 partner gave the output.
     """
-    kind = float if type(out) is ndarray or type(out) is Tensor else type(out)
-    dtype = None
+    kind = type(out)
+    if kind is not ndarray and kind is not Tensor:  # a NumPy scalar, whose class says its dtype
+        for v in values:
+            if type(v) is not kind and type(v) is not float:
+                break
+        else:
+            return values
+    dtype = out.dtype
     for v in values:
-        if type(v) is not float and type(v) is not kind:  # a NumPy scalar's class says its dtype
-            if dtype is None:
-                dtype = out.dtype
-            if getattr(v, "dtype", dtype) is not dtype:
-                return [_promoted(v, dtype) for v in values]
+        if getattr(v, "dtype", dtype) is not dtype:
+            return [_promoted(v, dtype) for v in values]
     return values
 
 
@@ -242,7 +241,8 @@ def _unaliased(ends: Ends, starts: list[Array]) -> Ends:
     seen = {id(start) for start in starts}
     for end in ends:
         e = end[1]
-        if type(e) is ndarray and (e.base is not None or id(e) in seen):
-            end[1] = e = e.copy()  # so that what it was copied from is freed before the next is
-        seen.add(id(e))
+        if type(e) is ndarray:
+            if e.base is not None or id(e) in seen:
+                end[1] = e = e.copy()  # so that what it was copied from is freed before the next is
+            seen.add(id(e))
     return ends

@@ -349,7 +349,7 @@ def rule(name: str, **fields: Any) -> Rule:
 
 def _like(value: Any, w: Any) -> Any:
     """A number in the dtype of the weights: an array or a np.float64, unlike a float, would widen float32 ones."""
-    return value.astype(w.dtype) if hasattr(value, "dtype") else value
+    return value if type(value) is float or not hasattr(value, "dtype") else value.astype(w.dtype)
 
 
 def _one_minus_power(beta: float, t: Any) -> Any:

@@ -37,7 +37,7 @@ def update(net: Network, rule: Rule, state: State, *, eta: Any = None, moments: 
     """
     if not isinstance(net, Network) or isinstance(rule, type) or not hasattr(rule, "delta_w"):
         raise TypeError(f"update(net, rule, state) takes a net and a rule like Adam(0.01), not {net!r} and {rule!r}")
-    if not isinstance(state, dict | Mapping):  # most are dicts, which is soon found
+    if type(state) is not dict and not isinstance(state, Mapping):
         raise TypeError(f"update: the state is a {type(state).__name__}; the first one is rule.start(net.w)")
     must_be_outside("update")
     weights, eta = net.weights, rule.eta if eta is None else eta

@@ -31,33 +31,33 @@ class _Step:
     cluster: str
     n: int
     f: Callable[[Any], Any]
-    products: tuple[tuple[str, str], ...]
+    products: tuple[tuple[str, str, str | None], ...]
     biases: tuple[str, ...]
     late: Connector | None
 
     @classmethod
     def of(cls, topology: Topology, name: str) -> _Step:
         into = topology.into(name)
-        products = tuple((c.source, c.weights) for c in into if c.source != ONE)
-        biases = tuple(c.weights for c in into if c.source == ONE)
+        biases = [c.weights for c in into if c.source == ONE]
+        sources = [c for c in into if c.source != ONE]  # the first product takes a bias along
+        products = tuple((c.source, c.weights, biases.pop() if biases and c is sources[0] else None) for c in sources)
         cluster = topology[name]
         late = next((c for c in into if c.delay), None)
-        return cls(name, cluster.n, activation(cluster.activation), products, biases, late)
+        return cls(name, cluster.n, activation(cluster.activation), products, tuple(biases), late)
 
     def net_input(self, outs: dict[str, Any], p: Mapping[str, Array]) -> Any:
         """Σ_i w_ji out_i + b_j over all connectors into the cluster, (T, n)."""
         if self.late:
             raise ValueError(f"connector {self.late} looks back in time: unroll the net first, net.unrolled(steps)")
-        biases = [p[name] for name in self.biases]
         net: Any = None
-        for source, weights in self.products:
-            part = linear(outs[source], p[weights], biases.pop() if biases and net is None else None)
+        for source, weights, bias in self.products:
+            part = linear(outs[source], p[weights], None if bias is None else p[bias])
             net = part if net is None else net + part
         if net is None:  # nothing but biases, or nothing at all
             patterns = np.shape(next(iter(outs.values())))[:-1]
             net = np.zeros((*patterns, self.n), next(iter(p.values())).dtype)
-        for b in biases:
-            net = net + b
+        for bias in self.biases:
+            net = net + p[bias]
         return net
 
 
@@ -180,7 +180,8 @@ class Network:
             recorded = any(isinstance(a, Tensor) for a in outs.values())
             p: Mapping[str, Array] = self.weights.constants if recorded else self.parameters
         else:
-            must_fit(parameters, self.weights.shapes)
+            if not self.weights.are_leaves(parameters):
+                must_fit(parameters, self.weights.shapes)
             p = parameters
         for step in self._plan:
             outs[step.cluster] = step.f(step.net_input(outs, p))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from operator import is_
 from typing import Any
 
 import numpy as np
+from numpy import add, concatenate, empty, ndarray
 
 from ..engine.recording import current, here
 from ..engine.tensor import Tensor, leaf, next_stamp
@@ -34,7 +36,7 @@ class Weights:
             begin = self.places[name].stop
         self._w = np.zeros(begin, self.dtype)
         self._g = self._zeros = np.broadcast_to(self.dtype.type(0), self._w.shape)  # which take no memory
-        self._views: dict[str, np.ndarray] = self.named(view_of(self._w))
+        self._views: dict[str, ndarray] = self.named(view_of(self._w))
         self._leaves = {name: leaf(view) for name, view in self._views.items()}
         # the same values for graphs that shall not differentiate by them, but must see when they are overwritten
         self.constants = {name: leaf(view, needs=False) for name, view in self._views.items()}
@@ -45,18 +47,18 @@ class Weights:
         return _again, (self.shapes, self.dtype, self._w, self._g)
 
     @property
-    def w(self) -> np.ndarray:
+    def w(self) -> ndarray:
         """The packed weights, as a read-only view."""
         self._note()
         return view_of(self._w)
 
     @property
-    def g(self) -> np.ndarray:
+    def g(self) -> ndarray:
         """The packed gradient that `collect` found last at these weights, as a read-only view; else zeros."""
         return view_of(self._g)
 
     @property
-    def parameters(self) -> dict[str, np.ndarray]:
+    def parameters(self) -> dict[str, ndarray]:
         """Name → weights, as read-only views into w."""
         self._note()
         return dict(self._views)
@@ -83,6 +85,10 @@ class Weights:
                     f"write it with net.assign({{{name!r}: values}}), which also mends this"
                 )
 
+    def are_leaves(self, parameters: Mapping[str, Any]) -> bool:
+        """Whether these are `leaves` as they stand, whose names and shapes need no look."""
+        return list(parameters) == list(self._leaves) and all(map(is_, parameters.values(), self._leaves.values()))
+
     def named(self, vector: Array) -> dict[str, Any]:
         """The parts of a packed vector by name, as views in their shapes."""
         if np.shape(vector) != self._w.shape:
@@ -92,7 +98,7 @@ class Weights:
         vector = vector if isinstance(vector, Tensor) else np.asarray(vector)
         return {name: np.reshape(vector[place], self.shapes[name]) for name, place in self.places.items()}
 
-    def packed(self, parts: Mapping[str, Any]) -> np.ndarray:
+    def packed(self, parts: Mapping[str, Any]) -> ndarray:
         """Arrays by name as one packed vector. Raises ValueError for missing, unknown or misshapen ones."""
         must_fit(parts, self.shapes)
         vector = np.empty(self._w.size, self.dtype)
@@ -129,16 +135,16 @@ class Weights:
         self._new_version()
         self._w[...] = vector
 
-    def add(self, delta: np.ndarray) -> None:
+    def add(self, delta: ndarray) -> None:
         """Write w + Δw, of the packed vector's shape, where it stands: large nets have no room for their sum.
 
         The gradients that it was made from are used up: the leaves hold none any more.
         """
         self._new_version()
-        np.add(self._w, delta, self._w)
+        add(self._w, delta, self._w)
         self._forget()
 
-    def add_pieces(self, pieces: Iterable[tuple[slice, np.ndarray]]) -> None:
+    def add_pieces(self, pieces: Iterable[tuple[slice, ndarray]]) -> None:
         """The same piece by piece: places in w, and Δw there. Nothing is written before the first one is known."""
         first = True
         for place, delta in pieces:
@@ -146,7 +152,7 @@ class Weights:
                 self._new_version()
             first = False
             w = self._w[place]
-            np.add(w, delta, w)
+            add(w, delta, w)
         self._forget()
 
     def _new_version(self) -> None:
@@ -163,29 +169,29 @@ class Weights:
         for t in self._leaves.values():
             t.grad = None
 
-    def collect(self) -> np.ndarray:
+    def collect(self) -> ndarray:
         """The gradients that the leaves hold, moved into g: zeros where none has arrived."""
         self._g = self.gradient()
         self._forget()
         return self.g
 
-    def gradient(self) -> np.ndarray:
+    def gradient(self) -> ndarray:
         """The gradients that the leaves hold, packed, and read-only: zeros where none has arrived."""
         parts = []
         for t, _, view in self._held:
             if t._data is not view:
                 self._must_be_whole()
             e = t.grad
-            if type(e) is not np.ndarray or e.shape != view.shape:  # none, or one set by hand
+            if type(e) is not ndarray or e.shape != view.shape:  # none, or one set by hand
                 e = np.broadcast_to(self.dtype.type(0) if e is None else e, view.shape)
             parts.append(e.ravel())
-        g = np.empty(self._w.shape, self.dtype)
+        g = empty(self._w.shape, self.dtype)
         if parts:
-            np.concatenate(parts, 0, g)
+            concatenate(parts, 0, g)
         g.setflags(write=False)
         return g
 
-    def gradients(self, size: int) -> Iterator[tuple[slice, np.ndarray]]:
+    def gradients(self, size: int) -> Iterator[tuple[slice, ndarray]]:
         """The same in pieces of so many weights: the place of each, and its part of g.
 
         A piece inside one gradient is a view of it; any other is packed where the one before was.
@@ -209,7 +215,7 @@ class Weights:
                     filled = 0
 
 
-def _again(shapes: dict[str, tuple[int, ...]], dtype: Any, w: np.ndarray, g: np.ndarray) -> Weights:
+def _again(shapes: dict[str, tuple[int, ...]], dtype: Any, w: ndarray, g: ndarray) -> Weights:
     """Weights after they were pickled or copied."""
     weights = Weights(shapes, dtype)
     weights.fill(w)
@@ -239,7 +245,7 @@ def must_fit(parts: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) ->
             raise ValueError(f"{name} has shape {np.shape(value)}, this net needs {shapes[name]}")
 
 
-def _real(name: str, part: Any) -> np.ndarray:
+def _real(name: str, part: Any) -> ndarray:
     """A parameter as an array of real numbers, else an error that names it."""
     must_be_plain(part, name)
     a = np.asarray(part)

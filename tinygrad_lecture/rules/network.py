@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy import add, asarray, ndarray, subtract
 
 from ..engine.op import Op, rules, slopes
 from ..engine.primitives import own
@@ -138,8 +139,8 @@ def _ones(T: int, dtype: np.dtype[Any]) -> np.ndarray:
 @own(Op("over_patterns"))
 def over_patterns(d: Array) -> Array:
     """Σ_t d_t over the rows of a matrix, as a product with ones: BLAS is several times as fast as np.sum."""
-    ones = _ones(len(d), d.dtype) if len(d) <= 2**12 else np.ones(len(d), d.dtype)  # long ones are not worth keeping
-    return ones.dot(d)
+    T = len(d)
+    return (_ones(T, d.dtype) if T <= 2**12 else np.ones(T, d.dtype)).dot(d)  # long ones are not worth keeping
 
 
 rules(over_patterns, lambda err, y, d: np.broadcast_to(err, d.shape))
@@ -152,14 +153,15 @@ def linear(x: Array, w: Array, b: Array = None) -> Array:
     x: (…, n), one pattern per row; w: (m, n), row = target neuron, column = source; b: (m,) or None.
     Returns (…, m). Raises ValueError where n or m do not fit. Source: C1, C6.
     """
-    x, w = np.asarray(x), np.asarray(w)
+    if type(x) is not ndarray or type(w) is not ndarray:
+        x, w = asarray(x), asarray(w)
     shape, (m, n) = x.shape, w.shape if w.ndim == 2 else (-1, -1)
     if shape[-1:] != (n,) or (b is not None and shape_of(b) != (m,)):
         raise ValueError(f"x must be (…, n), w (m, n), b (m,); they are {x.shape}, {w.shape}, {np.shape(b)}")
     y = x.dot(w.T) if len(shape) <= 2 else x @ w.T
     if b is None:
         return y
-    return np.add(y, b, y) if type(b) is np.ndarray and b.dtype is y.dtype else y + b
+    return add(y, b, y) if type(b) is ndarray and b.dtype is y.dtype else y + b
 
 
 def _linear_weights(err: Array, y: Array, x: Array, w: Array, b: Array = None) -> Array:
@@ -185,7 +187,7 @@ rules(
 
 
 def _patterns(out: Array) -> int:
-    shape = shape_of(out)
+    shape = getattr(out, "shape", ())
     return shape[0] if shape else 1
 
 
@@ -197,19 +199,20 @@ def squared_error(out: Array, target: Array) -> Array:
     Raises ValueError where the shapes differ, since (T,) against (T, 1) would broadcast to (T, T).
     Source: C1, C8.
     """
-    out, target = np.asarray(out), np.asarray(target)
+    if type(out) is not ndarray or type(target) is not ndarray:
+        out, target = asarray(out), asarray(target)
     if out.shape != target.shape:
         raise ValueError(f"out of shape {out.shape} and target of shape {target.shape} must have the same shape")
     if out.size == 0:
         raise ValueError("there are no patterns to average over")
-    d = np.subtract(out, target).ravel()
+    d = subtract(out, target).ravel()
     return 0.5 * d.dot(d) / _patterns(out)
 
 
 rules(
     squared_error,
-    lambda err, y, out, target: err / _patterns(out) * (out - target),
-    lambda err, y, out, target: err / _patterns(out) * (target - out),
+    lambda err, y, out, target: (out - target) * (err / _patterns(out)),
+    lambda err, y, out, target: (target - out) * (err / _patterns(out)),
     signature="out, target",
 )
 

@@ -112,7 +112,7 @@ def argument(a: Any) -> Tensor | None:
     transform's error ends here and the enclosing one's flows through.
     """
     if type(a) is Tensor:
-        t = node(OPS[np.positive], (a,), NO_OPTIONS, a._data)
+        t = node(OPS[np.positive], (a,), NO_OPTIONS, a._data, a.needs)
         t.needs = True
         return t if a.dtype.kind == "f" else None
     if type(a) is float:
