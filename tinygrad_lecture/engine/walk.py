@@ -84,8 +84,7 @@ def errors_at_ends(
     if differentiable:
         starts = [(y, err if type(err) is Tensor else leaf(err, needs=False)) for y, err in starts]
         return walk(starts, first, last, False, watch)
-    ends, outside = walk(starts, first, last, True, watch)
-    return _unaliased(ends, [err for _, err in starts]), outside
+    return walk(starts, first, last, True, watch)
 
 
 @np.errstate(divide="ignore", invalid="ignore")  # an infinite slope meets ⊙, not the user
@@ -99,9 +98,15 @@ def walk(
     """
     outside = False
     arrived: dict[int, list[Any]] = {}  # stamp → the node, and the sum of the errors so far
+    waiting: list[int] = []  # the stamps of those that can hand it on, negative: a heap
     for y, err in starts:
-        arrived[y.stamp] = [y, arrived[y.stamp][1] + err if y.stamp in arrived else err]
-    waiting = sorted([-stamp for stamp, (y, _) in arrived.items() if y.inputs and stamp > last])  # a heap
+        if y.stamp in arrived:
+            err = arrived[y.stamp][1] + err
+        elif y.inputs and y.stamp > last:
+            heappush(waiting, -y.stamp)
+        elif type(err) is ndarray:
+            err = err.copy()  # at an end, where somebody may write into what arrives
+        arrived[y.stamp] = [y, err]
     while waiting:
         stamp = -heappop(waiting)
         n, err = arrived.pop(stamp)
@@ -159,10 +164,11 @@ def walk(
             if at in arrived:
                 entry = arrived[at]
                 entry[1] = entry[1] + e
-            else:
+            elif x.inputs and at > last:
                 arrived[at] = [x, e]
-                if x.inputs and at > last:
-                    heappush(waiting, -at)
+                heappush(waiting, -at)
+            else:  # an end too
+                arrived[at] = [x, e.copy() if type(e) is ndarray and (e is err or e.base is not None) else e]
     return list(arrived.values()), outside  # at those that hand on nothing
 
 
@@ -234,15 +240,3 @@ def overwritten(n: Tensor, x: Tensor) -> RuntimeError:
         f"backward: the leaf of shape {x.shape} that went into {name} was overwritten by assign() since; "
         "its gradient would be wrong. Run the forward pass again, or go backward before you assign"
     )
-
-
-def _unaliased(ends: Ends, starts: list[Array]) -> Ends:
-    """The same errors, none a view of or the same object as another or as what started the walk."""
-    seen = {id(start) for start in starts}
-    for end in ends:
-        e = end[1]
-        if type(e) is ndarray:
-            if e.base is not None or id(e) in seen:
-                end[1] = e = e.copy()  # so that what it was copied from is freed before the next is
-            seen.add(id(e))
-    return ends
