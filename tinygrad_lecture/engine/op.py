@@ -32,7 +32,8 @@ class Op:
     forward(*inputs, **options) computes raw values; bind(args, kwargs) sorts a user's call into
     inputs and options. `broadcasts` says that a rule may hand back the shape that broadcasting
     gave its input, which the engine then sums; slopes always may. `promotes` says that the local
-    rules want their inputs in the dtype of the output. `signature` is what bind was made from, and
+    rules want their inputs in the dtype of the output, since they compute with them before the
+    error, which has it, comes in. `signature` is what bind was made from, and
     up to `leading` positional arguments are inputs as they stand.
     """
 
@@ -108,15 +109,15 @@ def op_of(fn: Any) -> Op:
     return OPS[fn]
 
 
-def slopes(fn: Any, *per_input: Rule, signature: str | Callable[..., Bound] | None = None) -> Op:
+def slopes(fn: Any, *per_input: Rule, signature: str | Callable[..., Bound] | None = None, promotes: bool = True) -> Op:
     """Declare an elementwise operation by its slopes, one per input.
 
     A slope is slope(y, *x, **options), a number where it is constant, None where the input is
-    not differentiable.
+    not differentiable. promotes: False where a slope is an input as it stands.
     """
     op = _declare(fn, signature, len(per_input))
     op.slopes = per_input
-    op.promotes = len(per_input) > 1 and any(callable(slope) for slope in per_input)
+    op.promotes = promotes and len(per_input) > 1 and any(callable(slope) for slope in per_input)
     op.differentiable = any(slope is not None for slope in per_input)
     return op
 
@@ -128,15 +129,17 @@ def rules(
     signature: str | Callable[..., Bound] | None = None,
     forward: Callable[..., Any] | None = None,
     broadcasts: bool = False,
+    promotes: bool = True,
 ) -> None:
     """Declare an operation by its rules, one per input: rule(err, y, *x, **options), linear in err.
 
     each: in place of them, one each(k, err, y, *x, **options) for any number of inputs.
     forward: forward(*inputs, **options), where `fn` takes its arguments in another form.
+    promotes: False where all that a rule does with an input is to multiply err with it.
     """
     op = _declare(fn, signature, len(per_input))
     op.rules, op.each, op.broadcasts, op.differentiable = per_input, each, broadcasts, True
-    op.promotes = len(per_input) > 1 or each is not None
+    op.promotes = promotes and (len(per_input) > 1 or each is not None)
     op.forward = forward or op.forward
 
 

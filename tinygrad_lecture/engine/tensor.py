@@ -25,7 +25,7 @@ from .recording import Mode, Tape, current, here
 from .tree import tree_map
 from .values import Array, must_float, named, of_its_own, one_array, operand, owned, real
 
-next_stamp = count(1).__next__
+stamps = count(1)
 CAST, TRUNCATE, DETACH, GETITEM = (Op(name) for name in ("cast", "truncate", "detach", "getitem"))
 NO_OPTIONS: dict[str, Any] = {}
 _new = object.__new__
@@ -179,7 +179,7 @@ class Tensor(Leaving, ArrayMethods):
         if data.shape != self.shape:
             raise ValueError(f"assign: values of shape {data.shape} for a Tensor of shape {self.shape}")
         self._data = data
-        self.stamp = next_stamp()
+        self.stamp = next(stamps)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         raise TypeError(
@@ -312,7 +312,7 @@ def _fill(
     t.options = options
     t.needs = needs
     t.grad = None
-    t.stamp = next_stamp()
+    t.stamp = next(stamps)
     return t
 
 
@@ -337,7 +337,7 @@ def node(op: Op, inputs: tuple[Any, ...], options: dict[str, Any], data: Array, 
     t.op = op
     t.needs = needs
     t.grad = None
-    t.stamp = next_stamp()
+    t.stamp = next(stamps)
     if needs:
         t.inputs = inputs
         t.options = options
@@ -396,9 +396,10 @@ def apply(op: Op, inputs: tuple[Any, ...], options: dict[str, Any]) -> Tensor:
     raw, needs = [], False
     for x in inputs:
         if type(x) is Tensor:
+            if x.needs:
+                needs = True
             raw.append(x._data)
-            needs = needs or x.needs
-        elif type(x) in _NUMBERS or (type(x) is ndarray and x.dtype.kind == "f"):
+        elif (type(x) is ndarray and x.dtype.kind == "f") or type(x) in _NUMBERS:
             raw.append(x)
         else:
             inputs = tuple([x if type(x) is Tensor else operand(x, op.name) for x in inputs])

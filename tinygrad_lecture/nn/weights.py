@@ -10,7 +10,7 @@ import numpy as np
 from numpy import add, concatenate, empty, ndarray
 
 from ..engine.recording import current, here
-from ..engine.tensor import Tensor, leaf, next_stamp
+from ..engine.tensor import Tensor, leaf, stamps
 from ..engine.values import Array, must_be_plain, shape_of, view_of
 
 
@@ -162,7 +162,7 @@ class Weights:
         """
         for t, constant, view in self._held:
             t._data = constant._data = view
-            t.stamp, constant.stamp = next_stamp(), next_stamp()
+            t.stamp, constant.stamp = next(stamps), next(stamps)
         self._g = self._zeros
 
     def _forget(self) -> None:

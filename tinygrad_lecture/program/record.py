@@ -14,7 +14,7 @@ import numpy as np
 
 from ..engine.op import Op
 from ..engine.recording import Seen, Tape, enclosed
-from ..engine.tensor import Tensor, leaf, next_stamp
+from ..engine.tensor import Tensor, leaf, stamps
 from ..engine.tree import flatten, form, paths, tree_map
 from ..engine.values import must_be_plain, owned, real, view_of
 from ..transforms import must_call
@@ -45,7 +45,7 @@ def record(f: Callable[..., Any]) -> Callable[..., Program]:
         leaves, rebuild = flatten(list(example))
         if any(type(a) is Tensor for a in leaves):
             raise TypeError("record takes arrays as example arguments, not Tensors; pass t.numpy()")
-        tape = Tape(next_stamp())
+        tape = Tape(next(stamps))
         with enclosed(tape):
             given = [_input(a) if is_array(a) else a for a in leaves]
             tape.stamps.update(t.stamp for t in given if type(t) is Tensor)

@@ -68,7 +68,7 @@ def _matmul_right(err: Array, y: Array, a: Array, b: Array) -> Array:
     return a.mT @ err
 
 
-rules(np.matmul, _matmul_left, _matmul_right, broadcasts=True)
+rules(np.matmul, _matmul_left, _matmul_right, broadcasts=True, promotes=False)
 composed(np.linalg.matmul)(np.matmul)
 
 
@@ -105,7 +105,7 @@ def _dot_right(err: Array, y: Array, a: Array, b: Array) -> Array:
     return _matmul_right(err, y, a, b) if small else contraction_right(err, a, b, *_dot_axes(a, b))
 
 
-rules(np.dot, _dot_left, _dot_right, signature="a, b, out!")
+rules(np.dot, _dot_left, _dot_right, signature="a, b, out!", promotes=False)
 rules(
     np.inner,
     lambda err, y, a, b: contraction_left(err, a, b, *_inner_axes(a, b)),

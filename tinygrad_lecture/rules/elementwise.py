@@ -19,7 +19,7 @@ from .trigonometric import sech2 as sech2
 # arithmetic
 slopes(np.add, 1.0, 1.0)
 slopes(np.subtract, 1.0, -1.0)
-slopes(np.multiply, lambda y, a, b: b, lambda y, a, b: a)
+slopes(np.multiply, lambda y, a, b: b, lambda y, a, b: a, promotes=False)
 slopes(np.divide, lambda y, a, b: np.divide(1.0, b), lambda y, a, b: -over_again(y, a, b))
 slopes(np.negative, -1.0)
 slopes(np.positive, 1.0)

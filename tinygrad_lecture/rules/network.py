@@ -183,6 +183,7 @@ rules(
     _linear_weights,
     _linear_bias,
     signature="x, w, b",
+    promotes=False,
 )
 
 
@@ -214,6 +215,7 @@ rules(
     lambda err, y, out, target: (out - target) * (err / _patterns(out)),
     lambda err, y, out, target: (target - out) * (err / _patterns(out)),
     signature="out, target",
+    promotes=False,
 )
 
 
