@@ -44,7 +44,7 @@ def backward(y: Tensor, err: Any = None) -> None:
 def arriving(y: Tensor, err: Any) -> Array:
     """The error that starts a walk: of y's shape and dtype."""
     if err is None:
-        if y.shape != ():
+        if y._data.shape:
             raise ValueError(
                 f"backward of a Tensor of shape {y.shape} needs err, the error that arrives, of the same shape; "
                 "or reduce it to a scalar first, for example with np.sum"
@@ -120,7 +120,7 @@ def walk(
         out = n._data if raw else n
         if op.promotes:
             values = promoted(values, out)
-        slopes = op.slopes
+        slopes, rules = op.slopes, op.rules
         seen = (err, out, *values) if slopes is None else (out, *values)  # all that a local rule, or a slope, sees
         k = -1
         for x in inputs:
@@ -131,7 +131,12 @@ def walk(
             if at < first:
                 outside = True
                 continue
-            if slopes is not None:
+            if rules:
+                rule = rules[k]
+                if rule is None:
+                    continue
+                e = rule(*seen, **options) if options else rule(*seen)
+            elif slopes:
                 slope = slopes[k]
                 if slope is None:
                     continue
@@ -146,13 +151,8 @@ def walk(
                             e = odot(err, slope)
                     else:
                         e = odot(err, slope)
-            elif op.each is not None:
-                e = op.each(k, *seen, **options)
             else:
-                rule = op.rules[k]
-                if rule is None:
-                    continue
-                e = rule(*seen, **options) if options else rule(*seen)
+                e = op.each(k, *seen, **options)
             value = x._data
             if type(e) is not ndarray:
                 if type(e) is not type(value):

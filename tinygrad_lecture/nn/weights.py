@@ -40,7 +40,7 @@ class Weights:
         self._leaves = {name: leaf(view) for name, view in self._views.items()}
         # the same values for graphs that shall not differentiate by them, but must see when they are overwritten
         self.constants = {name: leaf(view, needs=False) for name, view in self._views.items()}
-        self._held = [(t, self.constants[name], self._views[name]) for name, t in self._leaves.items()]
+        self._held = [(t, self.constants[name], self._views[name], t.shape) for name, t in self._leaves.items()]
 
     def __reduce__(self) -> Any:
         # by default a copy would hold views and leaves that are no longer parts of its packed vector
@@ -77,7 +77,7 @@ class Weights:
         return dict(self._leaves)
 
     def _must_be_whole(self) -> None:
-        for t, _, view in self._held:
+        for t, _, view, _ in self._held:
             if t._data is not view:
                 name = next(name for name, own in self._leaves.items() if own is t)
                 raise RuntimeError(
@@ -160,7 +160,7 @@ class Weights:
 
         Interrupted before it is written, a walk would refuse old values rather than take new ones for old.
         """
-        for t, constant, view in self._held:
+        for t, constant, view, _ in self._held:
             t._data = constant._data = view
             t.stamp, constant.stamp = next(stamps), next(stamps)
         self._g = self._zeros
@@ -176,19 +176,18 @@ class Weights:
         return self.g
 
     def gradient(self) -> ndarray:
-        """The gradients that the leaves hold, packed, and read-only: zeros where none has arrived."""
+        """The gradients that the leaves hold, packed: zeros where none has arrived."""
         parts = []
-        for t, _, view in self._held:
+        for t, _, view, shape in self._held:
             if t._data is not view:
                 self._must_be_whole()
             e = t.grad
-            if type(e) is not ndarray or e.shape != view.shape:  # none, or one set by hand
-                e = np.broadcast_to(self.dtype.type(0) if e is None else e, view.shape)
+            if type(e) is not ndarray or e.shape != shape:  # none, or one set by hand
+                e = np.broadcast_to(self.dtype.type(0) if e is None else e, shape)
             parts.append(e.ravel())
         g = empty(self._w.shape, self.dtype)
         if parts:
             concatenate(parts, 0, g)
-        g.setflags(write=False)
         return g
 
     def gradients(self, size: int) -> Iterator[tuple[slice, ndarray]]:
