@@ -46,10 +46,10 @@ class Run:
         They are Tensors below an enclosing transform or recording, and where they depend on Tensors
         outside that require a gradient: nothing is detached silently.
         """
-        inputs, outside = self.inputs, False
+        inputs, outside, needed = self.inputs, False, self.needed()
         starts = [(y, err) for y, err in starts if type(y) is Tensor and y.needs]
         ends: Ends = []
-        differentiable = self.differentiable()
+        differentiable = needed or current().depth > 0
         if starts and inputs:
             first, last = inputs[0].stamp, inputs[-1].stamp
             outside = any(y.stamp < first or (type(err) is Tensor and err.needs) for y, err in starts)
@@ -59,7 +59,7 @@ class Run:
             if outside and not differentiable:
                 differentiable = True
                 ends, _ = errors_at_ends(starts, first=first, last=last, differentiable=True)
-        walked = outside or self.needed()
+        walked = outside or needed
         fit = plain if not differentiable else detached if not self.enclosing.records else same if walked else closed
         errors = {x.stamp: e[()] if type(e) is np.ndarray and not e.ndim else e for x, e in ends}
         found = [errors[x.stamp] if x.stamp in errors else zeros(x, differentiable) for x in inputs]

@@ -76,6 +76,8 @@ def value_and_grads(f: Callable[..., Any], argnums: Any, has_aux: bool, transfor
 
 def scalar(y: Any, name: str) -> Any:
     """The output of a function to differentiate, if it is one floating-point number."""
+    if type(y) is Tensor and not y._data.shape and y._data.dtype.kind == "f":
+        return y  # in little time
     if isinstance(y, Tensor | np.ndarray | np.generic | float | int):
         dtype = y.dtype if hasattr(y, "dtype") else np.asarray(y).dtype
         if np.shape(y) == () and dtype.kind == "f":
