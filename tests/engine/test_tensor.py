@@ -249,6 +249,28 @@ def test_assign_of_floats_to_an_integer_leaf_is_refused() -> None:
 # backward
 
 
+@pytest.mark.parametrize("name", ["fill", "tobytes", "strides", "flat", "view"])
+def test_an_attribute_of_arrays_that_a_tensor_lacks_is_an_error_with_the_way_out(name: str) -> None:
+    t = tl.Tensor([[1.0, 2.0]])
+    with pytest.raises(
+        AttributeError, match=rf"no attribute '{name}' \(an ndarray has\).* or t.numpy\(\).{name} outside"
+    ):
+        getattr(t, name)
+    assert not hasattr(t, name)
+    assert name not in dir(t)
+    assert all(hasattr(t, offered) for offered in dir(t))
+
+
+def test_other_attributes_that_a_tensor_lacks_are_errors_with_its_name() -> None:
+    with pytest.raises(AttributeError, match="'Tensor' object has no attribute 'gradient'"):
+        tl.Tensor(1.0).gradient  # noqa: B018
+
+
+def test_every_attribute_is_found_by_pythons_own_quick_way() -> None:
+    # with a __getattr__ or __getattribute__ of its own, all of them would take several times as long
+    assert not {"__getattr__", "__getattribute__"} & {name for kind in tl.Tensor.__mro__[:-1] for name in vars(kind)}
+
+
 def test_backward_adds_the_gradient_into_the_leaves() -> None:
     x = weight()
     np.sum(x**3).backward()

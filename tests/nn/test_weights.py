@@ -246,6 +246,33 @@ def test_gradients_set_by_hand_are_packed_in_the_dtype_and_shape_of_the_weights(
     np.testing.assert_array_equal(g, np.full(net.w.size, 2.0, np.float32))
 
 
+PACKS: dict[str, Any] = {
+    "collect": lambda net: net.collect(),
+    "update": lambda net: tl.update(net, tl.GradientDescent(), {}),
+    "pieces": lambda net: list(net.weights.gradients(2)),
+}
+
+
+@pytest.mark.parametrize("pack", PACKS.values(), ids=PACKS)
+@pytest.mark.parametrize("wrong", [np.ones((2, 3)), np.ones(6), np.ones((3, 1)), np.ones((1, 1))], ids=np.shape)
+def test_a_gradient_of_another_shape_than_its_leaf_is_refused(pack: Any, wrong: Any) -> None:
+    net = tl.MLP([2, 3, 1])
+    before = net.w.copy()
+    net.leaves["W1"].grad = wrong
+    with pytest.raises(ValueError, match=r"the gradient of 'W1' has shape .*, its weights \(3, 2\); set grad to"):
+        pack(net)
+    assert np.array_equal(net.w, before)
+    assert net.leaves["W1"].grad is wrong
+
+
+@pytest.mark.parametrize("pack", PACKS.values(), ids=PACKS)
+def test_gradients_of_weights_of_which_one_was_written_by_itself_are_not_packed(pack: Any) -> None:
+    net = tl.MLP([2, 3, 1])
+    net.leaves["b1"].assign(np.zeros(3))
+    with pytest.raises(RuntimeError, match="'b1' was assigned to by itself"):
+        pack(net)
+
+
 @pytest.mark.parametrize("values", [lambda w: np.ma.masked_array(w, w > 0), lambda w: {"b1": np.ma.zeros(3)}])
 def test_a_mask_is_not_dropped_without_a_word(values: Any) -> None:
     net = MLP([2, 3, 1])

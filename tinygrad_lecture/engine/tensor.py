@@ -247,6 +247,9 @@ class Tensor(Leaving, ArrayMethods):
                 raise
             raise type(error)(f"{fn.__name__}: {error}") from error
 
+    def __dir__(self) -> list[str]:
+        return [name for name in object.__dir__(self) if type(vars(Tensor).get(name)) is not _Missing]
+
     def __len__(self) -> int:
         if self.ndim == 0:
             raise TypeError("len() of a Tensor without axes")

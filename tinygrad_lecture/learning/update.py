@@ -25,8 +25,9 @@ def update(net: Network, rule: Rule, state: State, *, eta: Any = None, moments: 
     update, rule.eta by default; moments: mean and variance of the g_t, packed like net.w, where the rule needs them.
     The gradients are used up; graphs built before refuse to go backward. Many weights are updated piece by piece, with
     the same bits, if the rule says that it looks at each by itself. Raises TypeError for what is no net or no rule, and
-    inside transforms and recordings, ValueError for a state that is not this rule's, and what delta_w raises: nothing
-    is written then, and the leaves keep their gradients. Ctrl-C comes through when all is written. Source: C7, C9.
+    inside transforms and recordings, ValueError for a state that is not this rule's, and what net.collect and delta_w
+    raise: nothing is written then, and the leaves keep their gradients. Ctrl-C comes through when all is written.
+    Source: C7, C9.
 
     >>> net, rule = MLP([2, 3, 1]), GradientDescent(eta=0.1)
     >>> state = rule.start(net.w)

@@ -146,7 +146,10 @@ class Network:
         self.weights.assign(values)
 
     def collect(self) -> np.ndarray:
-        """The gradients that arrived at the leaves, moved into g; zeros where none did."""
+        """The gradients that arrived at the leaves, moved into g; zeros where none did.
+
+        Raises RuntimeError where a leaf was written by itself, ValueError where one set by hand does not fit its leaf.
+        """
         return self.weights.collect()
 
     # what it computes

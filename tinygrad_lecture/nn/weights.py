@@ -79,7 +79,7 @@ class Weights:
     def _must_be_whole(self) -> None:
         for t, _, view, _ in self._held:
             if t._data is not view:
-                name = next(name for name, own in self._leaves.items() if own is t)
+                name = self._name(t)
                 raise RuntimeError(
                     f"the leaf {name!r} was assigned to by itself, so it is no part of the packed weights any more; "
                     f"write it with net.assign({{{name!r}: values}}), which also mends this"
@@ -176,19 +176,35 @@ class Weights:
         return self.g
 
     def gradient(self) -> ndarray:
-        """The gradients that the leaves hold, packed: zeros where none has arrived."""
+        """The gradients that the leaves hold, packed: zeros where none has arrived.
+
+        Raises RuntimeError where a leaf was written by itself, ValueError where a gradient has not its leaf's shape.
+        """
         parts = []
         for t, _, view, shape in self._held:
             if t._data is not view:
                 self._must_be_whole()
             e = t.grad
-            if type(e) is not ndarray or e.shape != shape:  # none, or one set by hand
-                e = np.broadcast_to(self.dtype.type(0) if e is None else e, shape)
-            parts.append(e.ravel())
+            parts.append(e.ravel() if type(e) is ndarray and e.shape == shape else self._flat(t))
         g = empty(self._w.shape, self.dtype)
         if parts:
             concatenate(parts, 0, g)
         return g
+
+    def _flat(self, t: Tensor) -> ndarray:
+        """The gradient of a leaf in one row: zeros where none has arrived, or one number set by hand for all of it."""
+        e = t.grad
+        if e is None:
+            return self._zeros[: t.size]
+        if shape_of(e) not in ((), t.shape):
+            raise ValueError(
+                f"the gradient of {self._name(t)!r} has shape {np.shape(e)}, its weights {t.shape}; "
+                "set grad to an array of their shape, or to None"
+            )
+        return np.ravel(np.broadcast_to(e, t.shape))
+
+    def _name(self, t: Tensor) -> str:
+        return next(name for name, own in self._leaves.items() if own is t)
 
     def gradients(self, size: int) -> Iterator[tuple[slice, ndarray]]:
         """The same in pieces of so many weights: the place of each, and its part of g.
@@ -198,8 +214,7 @@ class Weights:
         self._must_be_whole()
         piece, filled, end = np.empty(min(size, self._w.size), self.dtype), 0, self._w.size
         for name, place in self.places.items():
-            e = self._leaves[name].grad
-            flat = self._zeros[place] if e is None else np.ravel(e)
+            flat = self._flat(self._leaves[name])
             at, stop = place.start, place.stop
             while at < stop:
                 n = min(size - filled, stop - at)
