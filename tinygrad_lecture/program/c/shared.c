@@ -32,6 +32,7 @@ enum {
   FEW = 4, /* rows of C for which it does not pay back to lay out B */
   LANES = BYTES / sizeof(T),
   WIDTH = 2 * LANES,
+  NEAR = 1 << 14, /* bytes of a matrix that are read as they lie: the first cache holds them */
   DEPTH = 256, /* so much of k at once: a panel stays in the first cache, … */
   PANELS = 16, /* … and so many panels in the second */
   ALONE = 1 << 21, /* multiplications that are not worth another thread, … */
@@ -55,39 +56,48 @@ typedef struct {
   T *c;
 } product;
 
-/* A tile of C: rows × columns of it, by `depth` columns of A and a panel of B. */
-INLINE void tile(const int rows, int64_t columns, int64_t depth, T alpha, const T *a, int64_t ai, int64_t ak,
-                 const T *panel, T beta, const T *d, T *c, int64_t n) {
+/* A copy of n < WIDTH numbers, by halves of known length. */
+INLINE void few(T *to, const T *from, int64_t n) {
+  EACH (int half = LANES; half; half /= 2)
+    if (n & half) memcpy(to, from, half * sizeof(T)), to += half, from += half;
+}
+
+/* A tile of C: rows × columns of it, by `depth` columns of A and rows of B. Where it is narrow, left halves are all. */
+INLINE void tile(const int rows, const int narrow, int64_t columns, int64_t depth, T alpha, const T *a, int64_t ai,
+                 int64_t ak, const T *b, int64_t bk, T beta, const T *d, T *c, int64_t n) {
   vec s[ROWS], r[ROWS]; /* the left half of each row, and the right one */
   EACH (int i = 0; i < rows; i++) s[i] = r[i] = (vec){0};
-  for (int64_t p = 0; p < depth; p++, a += ak, panel += WIDTH) {
-    const vec left = *(const vec *)panel, right = *(const vec *)(panel + LANES);
+  for (int64_t p = 0; p < depth; p++, a += ak, b += bk) {
+    const vec left = *(const vec *)b, right = narrow ? left : *(const vec *)(b + LANES);
     EACH (int i = 0; i < rows; i++) {
       const T e = a[i * ai];
       s[i] += e * left;
-      r[i] += e * right;
+      if (!narrow) r[i] += e * right;
     }
   }
   EACH (int i = 0; i < rows; i++, c += n, d += n) {
     T row[WIDTH], old[WIDTH];
     const T *from = d;
-    if (columns < WIDTH && beta != 0) from = memcpy(old, d, columns * sizeof(T));
+    if (columns < WIDTH && beta != 0) from = old, few(old, d, columns);
     vec *to = (vec *)(columns < WIDTH ? row : c);
     to[0] = beta != 0 ? beta * ((const vec *)from)[0] + alpha * s[i] : alpha * s[i];
-    to[1] = beta != 0 ? beta * ((const vec *)from)[1] + alpha * r[i] : alpha * r[i];
-    if (columns < WIDTH) memcpy(c, row, columns * sizeof(T));
+    if (!narrow) to[1] = beta != 0 ? beta * ((const vec *)from)[1] + alpha * r[i] : alpha * r[i];
+    if (columns < WIDTH) few(c, row, columns);
   }
 }
 
 /* A function for each number of rows, so that the registers are its own. */
-typedef void tile_t(int64_t, int64_t, T, const T *, int64_t, int64_t, const T *, T, const T *, T *, int64_t);
-#define TILE(rows) \
-  static __attribute__((noinline)) void tile_##rows(int64_t columns, int64_t depth, T alpha, const T *a, int64_t ai, \
-                                                    int64_t ak, const T *panel, T beta, const T *d, T *c, int64_t n) { \
-    tile(rows < ROWS ? rows : ROWS, columns, depth, alpha, a, ai, ak, panel, beta, d, c, n); \
+typedef void tile_t(int64_t, int64_t, T, const T *, int64_t, int64_t, const T *, int64_t, T, const T *, T *, int64_t);
+#define TILE(name, rows, narrow) \
+  static __attribute__((noinline)) void name(int64_t columns, int64_t depth, T alpha, const T *a, int64_t ai, int64_t ak, \
+                                             const T *b, int64_t bk, T beta, const T *d, T *c, int64_t n) { \
+    tile(rows < ROWS ? rows : ROWS, narrow, columns, depth, alpha, a, ai, ak, b, bk, beta, d, c, n); \
   }
-TILE(1) TILE(2) TILE(3) TILE(4) TILE(5) TILE(6) TILE(7) TILE(8)
-static tile_t *const tiles[] = {NULL, tile_1, tile_2, tile_3, tile_4, tile_5, tile_6, tile_7, tile_8};
+#define BOTH(rows) TILE(wide_##rows, rows, 0) TILE(narrow_##rows, rows, 1)
+BOTH(1) BOTH(2) BOTH(3) BOTH(4) BOTH(5) BOTH(6) BOTH(7) BOTH(8)
+static tile_t *const tiles[][2] = {{NULL, NULL},         {wide_1, narrow_1}, {wide_2, narrow_2},
+                                   {wide_3, narrow_3},   {wide_4, narrow_4}, {wide_5, narrow_5},
+                                   {wide_6, narrow_6},   {wide_7, narrow_7}, {wide_8, narrow_8}};
 
 /* LANES columns of B, whose elements follow each other, as parts of LANES rows of a panel: halves change places, then
    quarters, … Source: Eklundh 1972. */
@@ -147,17 +157,22 @@ static void part(const product *q, int64_t i0, int64_t i1, int64_t j0, int64_t j
   for (int64_t k0 = 0; k0 < q->k; k0 += DEPTH) {
     const int64_t depth = q->k - k0 < DEPTH ? q->k - k0 : DEPTH;
     const T beta = k0 ? 1 : q->beta, *d = k0 ? q->c : q->d;
-    lay_out(q, k0, depth, j0, j1, room);
+    const int a_near = depth * q->ak * sizeof(T) <= NEAR, b_near = q->bj == 1 && depth * q->bk * sizeof(T) <= NEAR;
+    lay_out(q, k0, depth, b_near ? j1 - (j1 - j0) % WIDTH : j0, j1, room);
     for (int64_t i = i0; i < i1; i += ROWS) {
       const T *a = q->a + i * q->ai + k0 * q->ak, *panel = room;
       const int64_t rows = i1 - i < ROWS ? i1 - i : ROWS;
       int64_t ai = q->ai, ak = q->ak;
-      if (ai == 1 && rows == ROWS && j1 - j0 > WIDTH) { /* rows side by side, each step in k far away */
+      if (ai == 1 && rows == ROWS && j1 - j0 > WIDTH && !a_near) { /* rows side by side, each step in k far away */
         for (int64_t p = 0; p < depth; p++) memcpy(side + p * ROWS, a + p * ak, ROWS * sizeof(T));
         a = side, ak = ROWS;
       }
-      for (int64_t j = j0; j < j1; j += WIDTH, panel += depth * WIDTH)
-        tiles[rows](j1 - j, depth, q->alpha, a, ai, ak, panel, beta, d + i * q->n + j, q->c + i * q->n + j, q->n);
+      for (int64_t j = j0; j < j1; j += WIDTH) {
+        const int as_it_lies = b_near && j1 - j >= WIDTH;
+        tiles[rows][j1 - j <= LANES](j1 - j, depth, q->alpha, a, ai, ak, as_it_lies ? q->b + k0 * q->bk + j : panel,
+                                     as_it_lies ? q->bk : WIDTH, beta, d + i * q->n + j, q->c + i * q->n + j, q->n);
+        if (!as_it_lies) panel += depth * WIDTH;
+      }
     }
   }
 }
