@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
+from math import prod
 from threading import Lock
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
+from ..memory import n_bytes
 from ..program import Program, Spec
 from .build import built, empty, shared
 from .plan import NoFormError
@@ -88,7 +90,7 @@ class CRunner:
             for k, out in enumerate(self._out_buffers):
                 if out is None:
                     s = self._written[k]
-                    out = np.empty(s.shape, s.dtype)
+                    out = _new(s.shape, s)
                     self._outs[k] = out.ctypes.data
                 outs.append(out)
             if self._run(*self._once) < 0:
@@ -109,7 +111,7 @@ class CRunner:
         """
         given = [np.asarray(a, order="C") for a in arrays]
         back = {out: place for place, out in carried}
-        outs = [np.empty(s.shape if k in back else (n, *s.shape), s.dtype) for k, s in enumerate(self._written)]
+        outs = [_new(s.shape if k in back else (n, *s.shape), s) for k, s in enumerate(self._written)]
         for place, k in carried:
             if (place, k) not in self._in_place:  # it is written over in the second step
                 given[place] = given[place].copy()
@@ -156,5 +158,9 @@ class CRunner:
 
 def _buffer(s: Spec) -> np.ndarray | None:
     """A buffer for a small array; a large one is used where it lies."""
-    n = int(np.prod(s.shape, dtype=int)) * s.dtype.itemsize
-    return np.empty(s.shape, s.dtype) if n <= SMALL else None
+    return _new(s.shape, s) if n_bytes(s) <= SMALL else None
+
+
+def _new(shape: tuple[int, ...], s: Spec) -> np.ndarray:
+    """An array that begins where vectors of numbers do: they are read and written in one go then."""
+    return empty(prod(shape) * s.dtype.itemsize).view(s.dtype).reshape(shape)

@@ -177,20 +177,34 @@ static void part(const product *q, int64_t i0, int64_t i1, int64_t j0, int64_t j
   }
 }
 
-/* Work is a number of tasks: who is free takes the next one. */
+enum { MOST = 255 };
+
+/* Work is a number of tasks, in as many shares as there are threads. */
+typedef void task_t(const void *of, int64_t which);
 typedef struct {
-  void (*task)(const void *of, int64_t which);
+  task_t *task;
   const void *of;
   int64_t number;
-  int64_t next;
+  int shares;
+  int64_t next[MOST + 1]; /* of each share */
 } work;
 
-static void tasks(work *w) {
-  for (int64_t t; (t = __atomic_fetch_add(&w->next, 1, __ATOMIC_RELAXED)) < w->number;) w->task(w->of, t);
+/* Everybody begins with a share of his own, the same in each step, so that its numbers stay in his cache; who is done
+   with it takes what is left of the others'. */
+static void tasks(work *w, int me) {
+  for (int i = 0; i < w->shares; i++) {
+    const int whose = (me + i) % w->shares;
+    const int64_t end = (whose + 1) * w->number / w->shares;
+    for (int64_t t; (t = __atomic_fetch_add(&w->next[whose], 1, __ATOMIC_RELAXED)) < end;) w->task(w->of, t);
+  }
+}
+
+static void alone(task_t *task, const void *of, int64_t number) {
+  for (int64_t t = 0; t < number; t++) task(of, t);
 }
 
 static int threads = 1;
-void use_threads(int n) { threads = n; }
+void use_threads(int n) { threads = n < MOST ? n : MOST; }
 
 /* How many tasks there should be, where so many could be worth a thread: several for each, as who is late takes fewer. */
 static int64_t wanted(int64_t worth) { return worth < 2 || threads == 1 ? 1 : 3 * (worth < threads ? worth : threads); }
@@ -201,7 +215,7 @@ static int64_t wanted(int64_t worth) { return worth < 2 || threads == 1 ? 1 : 3 
 #include <signal.h>
 #include <unistd.h>
 
-enum { MOST = 255, LOOKS = 20000 };
+enum { LOOKS = 20000 };
 
 /* Helpers sleep until there is work, and look out for more of it for a moment before they sleep again. */
 static struct {
@@ -218,7 +232,7 @@ INLINE void moment(void) {
 #endif
 }
 
-static void *helper(void *nothing) {
+static void *helper(void *which) {
   for (long seen = 0;;) {
     for (int look = 0; look < LOOKS && __atomic_load_n(&pool.round, __ATOMIC_RELAXED) == seen; look++) moment();
     pthread_mutex_lock(&pool.lock);
@@ -230,10 +244,10 @@ static void *helper(void *nothing) {
     if (w) __atomic_fetch_add(&pool.inside, 1, __ATOMIC_RELAXED);
     pthread_mutex_unlock(&pool.lock);
     if (!w) continue;
-    tasks(w);
+    tasks(w, (int)(intptr_t)which);
     __atomic_fetch_sub(&pool.inside, 1, __ATOMIC_RELEASE);
   }
-  return nothing;
+  return which;
 }
 
 static void forked(void) { /* a child has no helpers yet, whatever its parent was doing */
@@ -264,25 +278,28 @@ static void hire(int n) {
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  while (pool.helpers < n && pool.helpers < MOST && !pthread_create(&pool.ids[pool.helpers], NULL, helper, NULL))
+  while (pool.helpers < n && !pthread_create(&pool.ids[pool.helpers], NULL, helper, (void *)(intptr_t)(pool.helpers + 1)))
     pthread_detach(pool.ids[pool.helpers++]);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-static void together(work *w) {
-  if (w->number < 2 || pthread_mutex_trylock(&pool.busy)) { /* or they help another thread */
-    tasks(w);
+static void together(task_t *task, const void *of, int64_t number) {
+  if (number < 2 || threads == 1 || pthread_mutex_trylock(&pool.busy)) { /* or they help another thread */
+    alone(task, of, number);
     return;
   }
-  hire((w->number < threads ? (int)w->number : threads) - 1);
+  work w;
+  w.task = task, w.of = of, w.number = number, w.shares = number < threads ? (int)number : threads;
+  for (int i = 0; i < w.shares; i++) w.next[i] = i * number / w.shares;
+  hire(w.shares - 1);
   pthread_mutex_lock(&pool.lock);
   const int asleep = pool.asleep;
   if (asleep) spread(1);
-  pool.w = w;
+  pool.w = &w;
   __atomic_fetch_add(&pool.round, 1, __ATOMIC_RELAXED);
   if (asleep) pthread_cond_broadcast(&pool.wake);
   pthread_mutex_unlock(&pool.lock);
-  tasks(w);
+  tasks(&w, 0);
   pthread_mutex_lock(&pool.lock);
   pool.w = NULL;
   pthread_mutex_unlock(&pool.lock);
@@ -295,7 +312,7 @@ static void together(work *w) {
   pthread_mutex_unlock(&pool.busy);
 }
 #else
-static void together(work *w) { tasks(w); }
+static void together(task_t *task, const void *of, int64_t number) { alone(task, of, number); }
 #endif
 
 /* A product as tasks: parts of C of so many rows and columns, of which `across` lie side by side. */
@@ -395,8 +412,10 @@ static void one_outer(const void *of, int64_t which) {
   const int64_t end = q->m - which * all->rows < all->rows ? q->m : (which + 1) * all->rows;
   for (int64_t i = which * all->rows; i < end; i++) {
     const T e = q->a[i * q->ai], *b = q->b, *d = q->d + i * q->n, alpha = q->alpha, beta = q->beta;
+    const int64_t n = q->n;
     T *c = q->c + i * q->n;
-    for (int64_t j = 0; j < q->n; j++) c[j] = beta != 0 ? beta * d[j] + alpha * (e * b[j]) : alpha * (e * b[j]);
+#pragma omp simd /* D may be C: each element is read before it is written */
+    for (int64_t j = 0; j < n; j++) c[j] = beta != 0 ? beta * d[j] + alpha * (e * b[j]) : alpha * (e * b[j]);
   }
 }
 
@@ -410,13 +429,13 @@ void gemm(int64_t m, int64_t n, int64_t k, T alpha, const T *a, int64_t ai, int6
   if ((m == 1 && bj == 1) || (m <= FEW && ak == 1 && bk == 1)) {
     const int64_t pieces = wanted(m * n * k / READ);
     all.columns = ((n + pieces - 1) / pieces + 63) / 64 * 64;
-    together(&(work){m == 1 && bj == 1 ? one_row : by_dots, &all, (n + all.columns - 1) / all.columns, 0});
+    together(m == 1 && bj == 1 ? one_row : by_dots, &all, (n + all.columns - 1) / all.columns);
     return;
   }
   if (k == 1 && bj == 1) {
     const int64_t pieces = wanted(m * n / ELEMENTS);
     all.rows = (m + pieces - 1) / pieces;
-    together(&(work){.task = one_outer, .of = &all, .number = (m + all.rows - 1) / all.rows});
+    together(one_outer, &all, (m + all.rows - 1) / all.rows);
     return;
   }
   const int64_t panels = (n + WIDTH - 1) / WIDTH, pieces = wanted((m + LAID) * n * k / ALONE);
@@ -424,7 +443,7 @@ void gemm(int64_t m, int64_t n, int64_t k, T alpha, const T *a, int64_t ai, int6
   const int64_t across = (n + columns - 1) / columns, down = across < pieces ? (pieces + across - 1) / across : 1;
   all.rows = ((m + down - 1) / down + ROWS - 1) / ROWS * ROWS;
   all.columns = columns, all.across = across;
-  together(&(work){.task = one_part, .of = &all, .number = across * ((m + all.rows - 1) / all.rows)});
+  together(one_part, &all, across * ((m + all.rows - 1) / all.rows));
 }
 
 /* A loop over n, each of whose steps handles `each` elements, as tasks: stretches of it, in multiples of 1024 elements,
@@ -446,5 +465,5 @@ void share(loop *f, char *const *at, int64_t n, int64_t each) {
   const int64_t pieces = wanted(n * each / ELEMENTS), fair = (n + pieces - 1) / pieces;
   const int64_t stretch = each < 1024 ? (fair + 1023) / 1024 * 1024 : fair;
   const stretches all = {f, at, n, stretch};
-  together(&(work){.task = one_stretch, .of = &all, .number = (n + stretch - 1) / stretch});
+  together(one_stretch, &all, (n + stretch - 1) / stretch);
 }
