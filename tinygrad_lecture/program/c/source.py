@@ -403,12 +403,14 @@ static inline int step(char *const *in, char *const *out, char *ws) {{
    an index was out of range. */
 int64_t run(int64_t n, char **in, char **out, char *ws, const int64_t *carried, int64_t n_carried,
             const int64_t *in_moves, const int64_t *out_moves) {{
+  int moving = 0;
+  for (int64_t i = 0; i < {n_in}; i++) moving |= in_moves[i] != 0;
   for (int64_t t = 0; t < n; t++) {{
     if (step(in, out, ws)) return -1 - t;{halt}
     for (const int64_t *c = carried; c < carried + 3 * n_carried; c += 3) {{
       char *kept = in[c[0]]; in[c[0]] = out[c[1]]; if (!c[2]) out[c[1]] = kept;
     }}
-    for (int64_t i = 0; i < {n_in}; i++) in[i] += in_moves[i];
+    if (moving) for (int64_t i = 0; i < {n_in}; i++) in[i] += in_moves[i];
     for (int64_t i = 0; i < {n_out}; i++) out[i] += out_moves[i];
   }}
   return n;
