@@ -177,6 +177,45 @@ print("the same")
     assert done.stdout == "the same\n", done.stderr
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="pages are protected by mprotect(2)")
+def test_nothing_is_read_or_written_behind_a_matrix() -> None:
+    code = """
+import ctypes, mmap, sys
+sys.path.insert(0, {root!r})
+import numpy as np
+from tests.program.test_shared import gemm
+
+protect = ctypes.CDLL(None).mprotect
+protect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+
+def fenced(a):
+    # the same values, right before a page that nobody may look at
+    pages = -(-a.nbytes // mmap.PAGESIZE) * mmap.PAGESIZE
+    memory = mmap.mmap(-1, pages + mmap.PAGESIZE)
+    whole = np.frombuffer(memory, np.uint8)
+    assert protect(whole.ctypes.data + pages, mmap.PAGESIZE, 0) == 0
+    copy = whole[pages - a.nbytes : pages].view(a.dtype).reshape(a.shape)
+    copy[...] = a
+    return copy
+
+rng = np.random.default_rng(0)
+for trial in range(400):
+    m, n, k = rng.integers(1, 70, size=3)
+    dtype = ["float32", "float64"][trial % 2]
+    a, b = (rng.normal(size=shape).astype(dtype) for shape in ((m, k), (k, n)))
+    c = rng.normal(size=(m, n)).astype(dtype)
+    turned = rng.integers(0, 2, size=2)
+    one = fenced(a) if turned[0] else fenced(np.ascontiguousarray(a.T)).T
+    two = fenced(b) if turned[1] else fenced(np.ascontiguousarray(b.T)).T
+    np.testing.assert_allclose(gemm(one, two, fenced(c), 0.5, 1.0), 0.5 * (a @ b) + c, rtol=0, atol=1e-4)
+print("nothing")
+"""
+    root = str(build.Path(__file__).parents[2])
+    run = [sys.executable, "-W", "ignore", "-c", code.format(root=root)]
+    done = subprocess.run(run, capture_output=True, text=True, timeout=120)
+    assert done.stdout == "nothing\n", done.stderr
+
+
 def test_as_many_threads_as_the_variables_of_numpys_blas_say(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
     assert build.threads() == 3
